@@ -1,0 +1,13 @@
+import {defineConfig} from 'vitest/config';
+
+/** The suites with real peers (servers, brokers, other distributions); `.ci/run` installs what they need. */
+export default defineConfig({
+  test: {
+    include: ['test/peers/**/*.test.ts'],
+    pool: 'forks',
+    maxWorkers: 1,
+    testTimeout: 120_000,
+    hookTimeout: 240_000,
+    teardownTimeout: 10_000,
+  },
+});
