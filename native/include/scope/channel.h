@@ -334,14 +334,14 @@ enum sc_record_flag {
 	X(SAMPLE, 12)    /* struct sc_exit: the process measured itself */ \
 	X(NOTE, 13)      /* struct sc_note, then text: what is not seen, and why */ \
 	X(HTTP1, 20)     /* struct sc_message, then the head's bytes */ \
-	X(HTTP1_END, 21) /* struct sc_message: a body ended */ \
-	X(HTTP2, 22)     /* struct sc_message, then whole frames without DATA payloads */ \
-	X(DNS, 23)       /* struct sc_conn, then one packet */ \
+	X(HTTP1_END, 21) /* struct sc_message: a body ended whose length its head did not tell, or short of it */ \
+	X(HTTP2, 22)     /* struct sc_message, then whole frames; of DATA frames the 9-byte header alone */ \
+	X(DNS, 23)       /* one packet */ \
 	X(STATSD, 24)    /* lines */ \
 	X(RESOLVE, 25)   /* a resolver call: the name; ret 0 or the error, ticks */ \
-	X(PAYLOAD, 26)   /* struct sc_conn, then bytes */ \
+	X(PAYLOAD, 26)   /* struct sc_message, then bytes */ \
 	X(DETECT, 27)    /* first bytes of a connection in one direction */ \
-	X(WEBSOCKET, 28) /* struct sc_message: frames counted */
+	X(WEBSOCKET, 28) /* struct sc_message: frames and bytes of one direction since the upgrade */
 
 enum sc_record_type {
 #define X(name, n) SC_REC_##name = n,
@@ -410,13 +410,23 @@ struct sc_note {
 };
 SC_ASSERT(sizeof(struct sc_note) == 8, "sc_note");
 
-/* A message of a protocol on a connection; 64 bytes. */
+/*
+ * About the bytes of a connection that follow. The addresses are in the SC_REC_CONN_OPEN of the same
+ * object, which always comes first. 16 bytes.
+ */
 struct sc_message {
-	struct sc_conn conn;
-	uint64_t body; /* body bytes counted since the last record of this direction */
-	uint64_t skip; /* bytes not captured (head too long) */
+	uint64_t body;  /* HTTP1, HTTP1_END: body bytes of this message so far; WEBSOCKET: bytes */
+	uint32_t skip;  /* bytes missing between what this record has and the next one */
+	uint16_t flags; /* enum sc_message_flag */
+	uint16_t count; /* WEBSOCKET: frames, saturated */
 };
-SC_ASSERT(sizeof(struct sc_message) == 64, "sc_message");
+SC_ASSERT(sizeof(struct sc_message) == 16, "sc_message");
+
+enum sc_message_flag {
+	SC_MF_END = 1,   /* the body is complete: no SC_REC_HTTP1_END follows */
+	SC_MF_SYNC = 2,  /* first record after the connection was joined late or lost */
+	SC_MF_SHORT = 4  /* HTTP1_END: the connection ended before the body did */
+};
 
 /* ---- hub ---- */
 
