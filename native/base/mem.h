@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bytes and strings without libc: for the freestanding library and the launcher alike. */
+#ifndef SCOPE_BASE_MEM_H
+#define SCOPE_BASE_MEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The compiler calls these by name; in the freestanding library base/mem.c has them. */
+void *memcpy(void *restrict to, const void *restrict from, size_t n);
+void *memmove(void *to, const void *from, size_t n);
+void *memset(void *p, int c, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+
+static inline size_t sc_strlen(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n])
+		n++;
+	return n;
+}
+
+/* Length of s, at most max. */
+static inline size_t sc_strnlen(const char *s, size_t max)
+{
+	size_t n = 0;
+
+	while (n < max && s[n])
+		n++;
+	return n;
+}
+
+static inline int sc_streq(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
+
+/* 1 when s begins with prefix. */
+static inline int sc_starts(const char *s, const char *prefix)
+{
+	while (*prefix)
+		if (*s++ != *prefix++)
+			return 0;
+	return 1;
+}
+
+/* Copies s into to[size], cut where it is too long, always NUL-terminated. Returns the length. */
+static inline size_t sc_strcpy(char *to, size_t size, const char *s)
+{
+	size_t n = 0;
+
+	if (size == 0)
+		return 0;
+	while (n + 1 < size && s[n]) {
+		to[n] = s[n];
+		n++;
+	}
+	to[n] = 0;
+	return n;
+}
+
+/* Puts v in decimal at to (room for 20 and the NUL). Returns the length. */
+size_t sc_put_dec(char *to, uint64_t v);
+
+/* Puts v in lower case hex without leading zeroes (room for 16 and the NUL). Returns the length. */
+size_t sc_put_hex(char *to, uint64_t v);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * x86-64: the raw system call, the time stamp counter and the thread pointer. Nothing here touches
+ * errno, the stack below the caller's frame or a vector register.
+ */
+#ifndef SCOPE_SYS_ARCH_H
+#define SCOPE_SYS_ARCH_H
+
+#ifndef __x86_64__
+#error "sys/arch/x86_64 is for x86-64 only"
+#endif
+
+#include <stdint.h>
+
+static inline long sc_sys6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "0"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+static inline long sc_sys4(long nr, long a, long b, long c, long d)
+{
+	register long r10 __asm__("r10") = d;
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "0"(nr), "D"(a), "S"(b), "d"(c), "r"(r10)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+static inline long sc_sys3(long nr, long a, long b, long c)
+{
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "0"(nr), "D"(a), "S"(b), "d"(c)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+static inline long sc_sys2(long nr, long a, long b)
+{
+	return sc_sys3(nr, a, b, 0);
+}
+
+static inline long sc_sys1(long nr, long a)
+{
+	return sc_sys3(nr, a, 0, 0);
+}
+
+static inline long sc_sys0(long nr)
+{
+	return sc_sys3(nr, 0, 0, 0);
+}
+
+/* Time stamp counter. Not serialising: good enough for durations of system calls. */
+static inline uint64_t sc_rdtsc(void)
+{
+	uint32_t lo, hi;
+
+	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+	return (uint64_t)hi << 32 | lo;
+}
+
+static inline void sc_pause(void)
+{
+	__asm__ volatile("pause");
+}
+
+/*
+ * The thread pointer (fs base). `rdfsbase` when the kernel lets user space use it (AT_HWCAP2 bit
+ * 1); else the word at fs:0, which glibc and musl keep equal to it.
+ */
+#define SC_HWCAP2_FSGSBASE 2u
+
+static inline uint64_t sc_thread_pointer(int fsgsbase)
+{
+	uint64_t tp;
+
+	if (fsgsbase)
+		__asm__ volatile("rdfsbase %0" : "=r"(tp));
+	else
+		__asm__ volatile("mov %%fs:0, %0" : "=r"(tp));
+	return tp;
+}
+
+#endif
