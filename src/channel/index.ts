@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The reading half of the channel: the only user of the native addon. Layer 1. */
+export type * from './types.js';
