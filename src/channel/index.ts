@@ -1,3 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The reading half of the channel: the only user of the native addon. Layer 1. */
+export * from './layout.js';
+export * from './record.js';
 export type * from './types.js';

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Entry of scope_addon.node: what TypeScript sees of the native half. */
+#include <napi.h>
+
+#include "layout.h"
+
+namespace {
+
+Napi::Object Init(Napi::Env env, Napi::Object exports)
+{
+	exports.Set("layout", scope::MakeLayout(env));
+	return exports;
+}
+
+} // namespace
+
+NODE_API_MODULE(scope_addon, Init)
