@@ -435,7 +435,8 @@ enum sc_message_flag {
 /*
  * File names whose text is wanted: an unanchored match as a DFA. State 0 is the start; next state =
  * next[state * classes + class_of[byte]]; a state is accepting when bit state of accept is set;
- * matching stops at the first accepting state. states == 0: nothing matches; states == 0xffff:
+ * matching stops at the first accepting state. The name's final NUL is fed as a byte too: `$` waits for
+ * it. states == 0: nothing matches; states == 0xffff:
  * everything matches (the relay decides).
  */
 struct sc_dfa {
