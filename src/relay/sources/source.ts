@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What a source is: it turns records of one process image into metrics, events, spans and payloads. One instance per
+ * image, so its state lives as long as the image. Sources know nothing of each other, of sessions and of destinations.
+ */
+import type {Channel, RecordCursor} from '../../channel/index.js';
+import type {
+  Attributes,
+  Buckets,
+  MetricType,
+  Payload,
+  Process,
+  SourceType,
+  Span,
+} from '../../records/types.js';
+import type {Settings} from '../settings.js';
+
+/** A metric as a source hands it over; type and unit come from the table of names when not given. */
+export interface MetricValue {
+  name: string;
+  value: number;
+  /** Fields besides proc, pid, host, unit, summary. */
+  attributes?: Attributes;
+  /** Seconds since the epoch. */
+  time: number;
+  startTime?: number;
+  buckets?: Buckets;
+  type?: MetricType;
+  unit?: string;
+}
+
+/** The process image a source works for, and the way out for what it makes. */
+export interface Image {
+  readonly channel: Channel;
+  readonly process: Process;
+  readonly settings: Settings;
+  /** What stands in `_channel` for an object (sc_record.object); `none` for 0. */
+  channelId(object: number): string;
+  /** Seconds since the epoch of a record. */
+  time(record: RecordCursor): number;
+  /**
+   * An event, unless its kind is off or a filter refuses it. `data` is yours no longer.
+   * Ask `wantsEvent` first where making `data` costs.
+   */
+  event(
+    type: SourceType,
+    source: string,
+    time: number,
+    object: number,
+    data: Record<string, unknown> | string,
+  ): void;
+  wantsEvent(type: SourceType): boolean;
+  /** A sum over the period or a sample; not made when its kind is off. Zero is not sent for counters that are sums. */
+  sum(metric: MetricValue): void;
+  /** One operation: sent when the verbosity asks for single ones, and as an event when `event.watch` has metric. */
+  single(metric: MetricValue): void;
+  /** Whether single() of this name would do anything. */
+  wantsSingle(name: string): boolean;
+  /** Whether sum() of this name would do anything: its kind is on and the verbosity is below its limit for sums. */
+  wantsSum(name: string): boolean;
+  span(span: Omit<Span, 'kind' | 'process'>): void;
+  payload(payload: Omit<Payload, 'kind' | 'process'>): void;
+}
+
+/** One image's part of a source. Every method is optional; none may throw for what a process wrote. */
+export interface Source {
+  /** A record of one of the source's types. The cursor is only valid during the call. */
+  record?(record: RecordCursor): void;
+  /** A summary period ended, or (`final`) the image did. `now`: seconds since the epoch. */
+  report?(now: number, final: boolean): void;
+  /** Hand over what is held back (text being aggregated): a commit follows. Called about each second and before end. */
+  flush?(now: number): void;
+  /** The image is gone; nothing may be handed over any more. */
+  end?(): void;
+}
+
+/** How a source is made: one constant per file, listed in src/relay/sources/index.ts. */
+export interface SourceKind {
+  readonly name: string;
+  /** Record types it is given (values of RECORD), read once when the first image begins. */
+  types(): readonly number[];
+  /** Undefined when the settings of the image leave it nothing to do. */
+  create(image: Image): Source | undefined;
+}
