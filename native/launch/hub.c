@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The hub of a session's channel folder, with what is recorded by default. Layer 5.
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <scope/channel.h>
+
+#include "launch/launch.h"
+#include "launch/watch_default.h"
+
+#define WANT_DEFAULT                                                                               \
+	(SC_WANT_OPEN | SC_WANT_NET | SC_WANT_CONSOLE | SC_WANT_FILE | SC_WANT_HTTP | SC_WANT_DNS | \
+	 SC_WANT_STATSD | SC_WANT_PROCESS)
+
+static void fill(struct sc_hub *hub, const struct sc_session *s, const struct sc_install *in)
+{
+	hub->major = SC_VERSION_MAJOR;
+	hub->minor = SC_VERSION_MINOR;
+	hub->size = sizeof(*hub);
+	atomic_store_explicit(&hub->control.want, WANT_DEFAULT, memory_order_relaxed);
+	atomic_store_explicit(&hub->control.generation, 1, memory_order_relaxed);
+	snprintf(hub->libscope, sizeof(hub->libscope), "%s", in->libscope);
+	snprintf(hub->launcher, sizeof(hub->launcher), "%s", in->launcher);
+	snprintf(hub->plans, sizeof(hub->plans), "%s", s->plans);
+	memcpy(&hub->file_watch, sc_watch_default, sizeof(sc_watch_default));
+	/* Last: whoever sees the magic sees everything above. Read with acquire by the library. */
+	atomic_store_explicit(&hub->magic, SC_HUB_MAGIC, memory_order_release);
+}
+
+int sc_hub_default(const struct sc_session *s, const struct sc_install *in)
+{
+	char path[PATH_MAX + 8];
+	struct sc_hub *hub;
+	int fd, err;
+
+	snprintf(path, sizeof(path), "%s/hub", s->channels);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno == EEXIST ? 0 : -errno;
+	err = -posix_fallocate(fd, 0, sizeof(*hub));
+	if (err == 0) {
+		hub = mmap(NULL, sizeof(*hub), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (hub == MAP_FAILED) {
+			err = -errno;
+		} else {
+			fill(hub, s, in);
+			munmap(hub, sizeof(*hub));
+		}
+	}
+	close(fd);
+	if (err < 0)
+		unlink(path);
+	return err;
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the installation and the user's scope home lie. Layer 5.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "launch/launch.h"
+
+static void cut_last(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (slash)
+		*slash = '\0';
+}
+
+int sc_install_find(struct sc_install *in)
+{
+	ssize_t n = readlink("/proc/self/exe", in->launcher, sizeof(in->launcher) - 1);
+
+	if (n < 0) {
+		fprintf(stderr, "scope: cannot read /proc/self/exe: %s\n", strerror(errno));
+		return -1;
+	}
+	in->launcher[n] = '\0';
+	/* <root>/build/bin/scope */
+	memcpy(in->root, in->launcher, (size_t)n + 1);
+	for (int i = 0; i < 3; i++)
+		cut_last(in->root);
+	if (snprintf(in->libscope, sizeof(in->libscope), "%s/build/lib/libscope.so", in->root) >=
+		    (int)sizeof(in->libscope) ||
+	    snprintf(in->cli, sizeof(in->cli), "%s/dist/main.js", in->root) >=
+		    (int)sizeof(in->cli)) {
+		fprintf(stderr, "scope: path of the installation is too long: %s\n", in->root);
+		return -1;
+	}
+	return 0;
+}
+
+void sc_home(char *out, size_t size)
+{
+	const char *home = getenv("SCOPE_HOME");
+
+	if (home && *home) {
+		char cwd[PATH_MAX];
+
+		if (home[0] == '/' || !getcwd(cwd, sizeof(cwd)))
+			snprintf(out, size, "%s", home);
+		else
+			snprintf(out, size, "%s/%s", cwd, home);
+		return;
+	}
+	home = getenv("HOME");
+	if (!home || !*home)
+		home = getenv("TMPDIR");
+	if (!home || !*home)
+		home = "/tmp";
+	snprintf(out, size, "%s/.scope", home);
+}

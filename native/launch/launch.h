@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The launcher's parts. A small static program: libc is allowed here, Node is started only when it must be. */
+#ifndef SCOPE_LAUNCH_LAUNCH_H
+#define SCOPE_LAUNCH_LAUNCH_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Where this installation lies. */
+struct sc_install {
+	char root[PATH_MAX];     /* folder with package.json */
+	char libscope[PATH_MAX]; /* build/lib/libscope.so */
+	char launcher[PATH_MAX]; /* this program */
+	char cli[PATH_MAX];      /* dist/main.js */
+};
+
+/* A session that was begun. */
+struct sc_session {
+	unsigned long id;
+	char dir[PATH_MAX];      /* its folder below $SCOPE_HOME/history */
+	char channels[PATH_MAX]; /* the channel folder: SCOPE_DIR of the application */
+	char plans[PATH_MAX];    /* $SCOPE_HOME/plans */
+};
+
+/* Fills all paths from /proc/self/exe. 0, or -1 with a message on stderr. */
+int sc_install_find(struct sc_install *in);
+
+/* $SCOPE_HOME, else $HOME/.scope, else $TMPDIR/.scope, else /tmp/.scope; absolute. */
+void sc_home(char *out, size_t size);
+
+/* Makes the session folder, args.json and the channel folder. 0, or -1 with a message on stderr. */
+int sc_session_begin(struct sc_session *s, int argc, char **argv);
+/* Takes back what sc_session_begin made (the command could not be run). */
+void sc_session_drop(const struct sc_session *s);
+
+/* Makes SCOPE_DIR/hub with the default control block when it is absent. 0 or -errno. */
+int sc_hub_default(const struct sc_session *s, const struct sc_install *in);
+
+/* Starts the session relay in the background, in a session of its own. 0 or -errno. */
+int sc_relay_start(const struct sc_session *s, const struct sc_install *in);
+
+/*
+ * Resolves a command as a shell does. Returns 0 and fills path, or the exit status the shell gives:
+ * 127 not found, 126 not executable; the message is printed.
+ */
+int sc_command_find(const char *name, char *path, size_t size);
+
+/* Sets LD_PRELOAD (ours first, the user's kept) and SCOPE_DIR. */
+void sc_env_set(const struct sc_session *s, const struct sc_install *in);
+
+/* `scope CMD…` and `scope run [flags] -- CMD…`. Returns an exit status only when nothing was run. */
+int sc_run(const struct sc_install *in, int flagc, char **flags, int argc, char **argv);
+
+/* Replaces this process by Node with the CLI and these arguments. Returns an exit status on failure. */
+int sc_exec_cli(const struct sc_install *in, int argc, char **argv);
+
+#endif

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// The `scope` command: tells a subcommand from a command to run. Layer 5, one thread.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "launch/launch.h"
+#include "launch/subcommands.h"
+
+static bool is_subcommand(const char *word)
+{
+#define X(name)                                                                                    \
+	if (strcmp(word, name) == 0)                                                               \
+		return true;
+	SC_SUBCOMMAND_LIST(X)
+	SC_HIDDEN_LIST(X)
+#undef X
+	return false;
+}
+
+int sc_exec_cli(const struct sc_install *in, int argc, char **argv)
+{
+	char **args = calloc((size_t)argc + 3, sizeof(*args));
+	const char *node = getenv("SCOPE_NODE");
+
+	if (!args)
+		return 1;
+	args[0] = (char *)(node && *node ? node : "node");
+	args[1] = (char *)in->cli;
+	memcpy(args + 2, argv, (size_t)argc * sizeof(*args));
+	execvp(args[0], args);
+	fprintf(stderr, "scope: cannot start %s (Node.js 20 or newer is needed): %s\n", args[0],
+		strerror(errno));
+	return errno == ENOENT ? 127 : 126;
+}
+
+/* Flags of `run` that take a value in the next word; the CLI checks them all. */
+static bool takes_value(const char *flag)
+{
+	static const char *const with_value[] = {
+		"-c", "--cribldest", "--metricformat", "--metricprefix", "-m",          "--metricdest",
+		"-e", "--eventdest", "-a",             "--authtoken",    "-v",          "--verbosity",
+		"-l", "--librarypath", "--loglevel",   "-u",             "--userconfig"};
+
+	for (size_t i = 0; i < sizeof(with_value) / sizeof(*with_value); i++)
+		if (strcmp(flag, with_value[i]) == 0)
+			return true;
+	return false;
+}
+
+/* `run [flags] [--] CMD…`: where the command begins; argc when there is none. */
+static int command_index(int argc, char **argv)
+{
+	int i = 0;
+
+	while (i < argc) {
+		if (strcmp(argv[i], "--") == 0)
+			return i + 1;
+		if (argv[i][0] != '-' || argv[i][1] == '\0')
+			return i;
+		i += takes_value(argv[i]) ? 2 : 1;
+	}
+	return argc;
+}
+
+static int run_command(const struct sc_install *in, int argc, char **argv)
+{
+	int at = command_index(argc, argv);
+	int flagc = at;
+
+	if (flagc > 0 && strcmp(argv[flagc - 1], "--") == 0)
+		flagc--;
+	for (int i = 0; i < flagc; i++)
+		if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
+			char *help[] = {"run", "--help"};
+
+			return sc_exec_cli(in, 2, help);
+		}
+	if (at >= argc) {
+		fprintf(stderr, "scope run: a command is missing\n"
+				"Usage: scope run [flags] [--] COMMAND [ARGUMENT…]\n");
+		return 1;
+	}
+	return sc_run(in, flagc, argv, argc - at, argv + at);
+}
+
+int main(int argc, char **argv)
+{
+	struct sc_install in;
+
+	if (sc_install_find(&in) < 0)
+		return 1;
+	if (argc < 2 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0) {
+		char *help[] = {"help"};
+
+		return sc_exec_cli(&in, 1, help);
+	}
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		char *version[] = {"version"};
+
+		return sc_exec_cli(&in, 1, version);
+	}
+	if (strcmp(argv[1], "--") == 0) {
+		if (argc < 3) {
+			fprintf(stderr, "scope: a command is missing after --\n");
+			return 1;
+		}
+		return sc_run(&in, 0, NULL, argc - 2, argv + 2);
+	}
+	if (strcmp(argv[1], "-z") == 0 || strcmp(argv[1], "--passthrough") == 0) {
+		fprintf(stderr, "scope: %s is not supported: use `scope COMMAND`, or set LD_PRELOAD and SCOPE_DIR\n",
+			argv[1]);
+		return 2;
+	}
+	if (argv[1][0] == '-') {
+		fprintf(stderr, "scope: unknown flag %s\nTry: scope --help\n", argv[1]);
+		return 2;
+	}
+	if (strcmp(argv[1], "run") == 0)
+		return run_command(&in, argc - 2, argv + 2);
+	if (is_subcommand(argv[1]))
+		return sc_exec_cli(&in, argc - 1, argv + 1);
+	return sc_run(&in, 0, NULL, argc - 1, argv + 1);
+}

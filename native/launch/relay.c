@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Starts the session relay beside the command: not our child, not in our terminal's session. Layer 5.
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "launch/launch.h"
+
+/* In the grandchild: becomes Node. Nothing of the caller may be held open or reach it as a signal. */
+static void become_relay(const struct sc_session *s, const struct sc_install *in)
+{
+	char log[PATH_MAX + 16];
+	char *argv[] = {"session", (char *)s->dir};
+	sigset_t none;
+	int null = open("/dev/null", O_RDONLY);
+	int out;
+
+	snprintf(log, sizeof(log), "%s/relay.log", s->dir);
+	out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	if (null < 0 || out < 0)
+		_exit(1);
+	dup2(null, 0);
+	dup2(out, 1);
+	dup2(out, 2);
+	if (syscall(SYS_close_range, 3u, ~0u, 0u) < 0)
+		for (int fd = 3; fd < 1024; fd++)
+			close(fd);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL);
+	unsetenv("LD_PRELOAD");
+	unsetenv("SCOPE_DIR");
+	if (chdir("/") < 0)
+		_exit(1);
+	/* The application comes first where both want the cpu. */
+	if (nice(5) < 0)
+		errno = 0;
+	_exit(sc_exec_cli(in, 2, argv));
+}
+
+int sc_relay_start(const struct sc_session *s, const struct sc_install *in)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child < 0)
+		return -errno;
+	if (child == 0) {
+		setsid();
+		child = fork();
+		if (child == 0)
+			become_relay(s, in);
+		_exit(child < 0 ? 1 : 0);
+	}
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return status == 0 ? 0 : -EAGAIN;
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// `scope run`: session, checks, relay, then the command in our place (same pid, terminal, descriptors). Layer 5.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "launch/launch.h"
+
+extern char **environ;
+
+/* Whether a configuration outside the defaults has to be read: flags, SCOPE_* variables or a scope.yml. */
+static bool needs_prepare(int flagc)
+{
+	static const char *const own[] = {"SCOPE_HOME=", "SCOPE_DIR=", "SCOPE_NODE="};
+	char home[PATH_MAX], path[PATH_MAX + 32];
+	const char *user_home = getenv("HOME");
+
+	if (flagc > 0)
+		return true;
+	for (char **e = environ; *e; e++) {
+		bool ours = false;
+
+		if (strncmp(*e, "SCOPE_", 6) != 0)
+			continue;
+		for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+			ours |= strncmp(*e, own[i], strlen(own[i])) == 0;
+		if (!ours)
+			return true;
+	}
+	sc_home(home, sizeof(home));
+	for (int i = 0; i < 2; i++) {
+		static const char *const name[] = {"conf/scope.yml", "scope.yml"};
+		const char *const dir[] = {home, "/etc/scope", user_home ? user_home : "", "."};
+
+		for (int k = 0; k < 4; k++) {
+			snprintf(path, sizeof(path), "%s/%s", dir[k], name[i]);
+			if (*dir[k] && access(path, R_OK) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Runs `prepare`: checks flags and files, writes scope.yml and the hub. Returns its exit status. */
+static int prepare(const struct sc_install *in, const struct sc_session *s, int flagc, char **flags)
+{
+	pid_t child;
+	int status;
+
+	fflush(NULL);
+	child = fork();
+	if (child < 0) {
+		fprintf(stderr, "scope: fork: %s\n", strerror(errno));
+		return 1;
+	}
+	if (child == 0) {
+		char **argv = calloc((size_t)flagc + 4, sizeof(*argv));
+
+		if (!argv)
+			_exit(1);
+		argv[0] = "prepare";
+		argv[1] = (char *)s->dir;
+		argv[2] = "--";
+		if (flagc)
+			memcpy(argv + 3, flags, (size_t)flagc * sizeof(*argv));
+		_exit(sc_exec_cli(in, flagc + 3, argv));
+	}
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return 1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void sc_env_set(const struct sc_session *s, const struct sc_install *in)
+{
+	const char *old = getenv("LD_PRELOAD");
+	char *text;
+
+	if (old && *old) {
+		if (asprintf(&text, "%s:%s", in->libscope, old) > 0)
+			setenv("LD_PRELOAD", text, 1);
+	} else {
+		setenv("LD_PRELOAD", in->libscope, 1);
+	}
+	setenv("SCOPE_DIR", s->channels, 1);
+}
+
+int sc_run(const struct sc_install *in, int flagc, char **flags, int argc, char **argv)
+{
+	char path[PATH_MAX];
+	struct sc_session s;
+	int status = sc_command_find(argv[0], path, sizeof(path));
+	int err;
+
+	if (status != 0)
+		return status;
+	if (sc_session_begin(&s, argc, argv) < 0)
+		return 1;
+	if (needs_prepare(flagc)) {
+		status = prepare(in, &s, flagc, flags);
+		if (status != 0) {
+			sc_session_drop(&s);
+			return status;
+		}
+	}
+	err = sc_hub_default(&s, in);
+	if (err < 0)
+		fprintf(stderr, "scope: %s: %s; the command runs unscoped\n", s.channels,
+			strerror(-err));
+	err = sc_relay_start(&s, in);
+	if (err < 0)
+		fprintf(stderr, "scope: cannot start the relay: %s; read the session later\n",
+			strerror(-err));
+	sc_env_set(&s, in);
+	execv(path, argv);
+	if (errno == ENOEXEC) { /* a script without #!: a shell runs it, as it would itself */
+		char **shell = calloc((size_t)argc + 2, sizeof(*shell));
+
+		if (shell) {
+			shell[0] = "/bin/sh";
+			shell[1] = path;
+			memcpy(shell + 2, argv + 1, (size_t)argc * sizeof(*shell));
+			execv(shell[0], shell);
+		}
+	}
+	fprintf(stderr, "scope: %s: %s\n", argv[0], strerror(errno));
+	return errno == ENOENT ? 127 : 126;
+}

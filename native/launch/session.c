@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// Begins a session: its number, its folder, args.json and the channel folder on tmpfs. Layer 5.
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "launch/launch.h"
+
+static int make_dirs(const char *path, mode_t mode)
+{
+	char part[PATH_MAX];
+	size_t n = strlen(path);
+
+	if (n >= sizeof(part))
+		return -ENAMETOOLONG;
+	memcpy(part, path, n + 1);
+	for (char *p = part + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(part, mode) < 0 && errno != EEXIST)
+			return -errno;
+		*p = '/';
+	}
+	return mkdir(part, mode) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+/* The next session number; the lock keeps concurrent commands apart. */
+static int next_id(const char *home, unsigned long *id)
+{
+	char path[PATH_MAX], text[32] = "";
+	int fd, err = 0;
+
+	if (snprintf(path, sizeof(path), "%s/count", home) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -errno;
+	while (flock(fd, LOCK_EX) < 0)
+		if (errno != EINTR) {
+			err = -errno;
+			goto out;
+		}
+	if (pread(fd, text, sizeof(text) - 1, 0) < 0) {
+		err = -errno;
+		goto out;
+	}
+	*id = strtoul(text, NULL, 10) + 1;
+	int n = snprintf(text, sizeof(text), "%lu", *id);
+	if (pwrite(fd, text, (size_t)n, 0) != n || ftruncate(fd, n) < 0)
+		err = errno ? -errno : -ENOSPC;
+out:
+	close(fd);
+	return err;
+}
+
+/* JSON text of s; bytes ≥ 0x80 are kept as they are. */
+static void put_json(FILE *f, const char *s)
+{
+	fputc('"', f);
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c == '"' || c == '\\')
+			fprintf(f, "\\%c", c);
+		else if (c < 32)
+			fprintf(f, "\\u%04x", c);
+		else
+			fputc(c, f);
+	}
+	fputc('"', f);
+}
+
+static int write_args(const struct sc_session *s, int argc, char **argv, const struct timespec *now)
+{
+	char path[PATH_MAX + 16], cwd[PATH_MAX];
+	const char *user = getenv("USER");
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/args.json", s->dir);
+	f = fopen(path, "we");
+	if (!f)
+		return -errno;
+	fprintf(f, "{\"id\":%lu,\"argv\":[", s->id);
+	for (int i = 0; i < argc; i++) {
+		if (i)
+			fputc(',', f);
+		put_json(f, argv[i]);
+	}
+	fputs("],\"cwd\":", f);
+	put_json(f, getcwd(cwd, sizeof(cwd)) ? cwd : "");
+	fprintf(f, ",\"pid\":%d,\"start\":%lld.%06ld,\"uid\":%u,\"user\":", (int)getpid(),
+		(long long)now->tv_sec, now->tv_nsec / 1000, (unsigned)getuid());
+	put_json(f, user ? user : "");
+	fputs("}\n", f);
+	return fclose(f) == 0 ? 0 : -errno;
+}
+
+/* On tmpfs when there is one to write to; else below the session itself. */
+static int make_channels(struct sc_session *s, const char *name)
+{
+	char base[64], link[PATH_MAX + 16];
+	struct stat st;
+
+	snprintf(link, sizeof(link), "%s/channels", s->dir);
+	snprintf(base, sizeof(base), "/dev/shm/scope-%u", (unsigned)getuid());
+	if ((mkdir(base, 0700) == 0 || errno == EEXIST) && lstat(base, &st) == 0 &&
+	    S_ISDIR(st.st_mode) && st.st_uid == getuid() &&
+	    snprintf(s->channels, sizeof(s->channels), "%s/%s", base, name) < (int)sizeof(s->channels) &&
+	    mkdir(s->channels, 0700) == 0) {
+		if (symlink(s->channels, link) == 0)
+			return 0;
+		rmdir(s->channels);
+	}
+	if (mkdir(link, 0700) < 0)
+		return -errno;
+	memcpy(s->channels, link, strlen(link) + 1);
+	return 0;
+}
+
+static int begin(struct sc_session *s, int argc, char **argv)
+{
+	char home[PATH_MAX - 512], name[256], history[PATH_MAX];
+	const char *base = strrchr(argv[0], '/');
+	struct timespec now;
+	int err;
+
+	sc_home(home, sizeof(home));
+	snprintf(history, sizeof(history), "%s/history", home);
+	snprintf(s->plans, sizeof(s->plans), "%s/plans", home);
+	err = make_dirs(history, 0755);
+	if (err == 0)
+		err = make_dirs(s->plans, 0755);
+	if (err == 0)
+		err = next_id(home, &s->id);
+	if (err < 0)
+		return err;
+	clock_gettime(CLOCK_REALTIME, &now);
+	snprintf(name, sizeof(name), "%.128s_%lu_%d_%lld%09ld", base ? base + 1 : argv[0], s->id,
+		 (int)getpid(), (long long)now.tv_sec, now.tv_nsec);
+	snprintf(s->dir, sizeof(s->dir), "%s/%s", history, name);
+	if (mkdir(s->dir, 0755) < 0)
+		return -errno;
+	err = write_args(s, argc, argv, &now);
+	if (err == 0)
+		err = make_channels(s, name);
+	return err;
+}
+
+int sc_session_begin(struct sc_session *s, int argc, char **argv)
+{
+	int err;
+
+	memset(s, 0, sizeof(*s));
+	err = begin(s, argc, argv);
+	if (err == 0)
+		return 0;
+	fprintf(stderr, "scope: cannot make a session%s%s: %s\n", s->dir[0] ? " in " : "", s->dir,
+		strerror(-err));
+	return -1;
+}
+
+void sc_session_drop(const struct sc_session *s)
+{
+	static const char *const files[] = {"args.json", "scope.yml", "relay.log", "channels"};
+	char path[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/hub", s->channels);
+	unlink(path);
+	rmdir(s->channels);
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		snprintf(path, sizeof(path), "%s/%s", s->dir, files[i]);
+		unlink(path);
+	}
+	rmdir(s->dir);
+}
