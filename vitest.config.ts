@@ -11,6 +11,8 @@ export default defineConfig({
     hookTimeout: 120_000,
     teardownTimeout: 10_000,
     // .ci/run reads a report in JSON beside the one for people.
-    reporters: process.env.VITEST_JSON ? ['default', ['json', {outputFile: process.env.VITEST_JSON}]] : ['default'],
+    reporters: process.env.VITEST_JSON
+      ? ['default', ['json', {outputFile: process.env.VITEST_JSON}]]
+      : ['default'],
   },
 });

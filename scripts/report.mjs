@@ -7,7 +7,9 @@ let failed = report.numFailedTests;
 for (const file of report.testResults) {
   const bad = file.assertionResults.filter((test) => test.status === 'failed');
   for (const test of bad) {
-    console.error(`FAILED ${file.name} > ${test.fullName}\n  ${String(test.failureMessages[0]).slice(0, 1500)}`);
+    console.error(
+      `FAILED ${file.name} > ${test.fullName}\n  ${String(test.failureMessages[0]).slice(0, 1500)}`,
+    );
   }
   if (file.status === 'failed' && bad.length === 0) {
     failed++;

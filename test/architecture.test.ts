@@ -21,7 +21,8 @@ function layers(heading: string): Map<string, number> {
     if (line.startsWith('## ')) break;
     const cells = line.split('|').map((cell) => cell.trim());
     const layer = Number(cells[2]);
-    if (cells.length > 3 && cells[2] !== '' && Number.isInteger(layer)) rows.set(cells[1]!.replaceAll('`', ''), layer);
+    if (cells.length > 3 && cells[2] !== '' && Number.isInteger(layer))
+      rows.set(cells[1]!.replaceAll('`', ''), layer);
   }
   return rows;
 }
@@ -52,7 +53,8 @@ function edgesOf(paths: string[], base: string, find: (path: string, text: strin
     const from = folderOf(relative(base, path));
     const set = edges.get(from) ?? new Set<string>();
     edges.set(from, set);
-    for (const target of find(path, readFileSync(join(root, path), 'utf8'))) if (target !== from) set.add(target);
+    for (const target of find(path, readFileSync(join(root, path), 'utf8')))
+      if (target !== from) set.add(target);
   }
   return edges;
 }
@@ -70,7 +72,10 @@ test('includes of native/ point to lower layers only', () => {
   const edges = edgesOf(files('native', /\.(c|h|cc)$/), 'native', (_path, text) =>
     [...text.matchAll(/#include\s+[<"]([a-z]+)\/[^>"]+[>"]/g)]
       .map((m) => (m[1] === 'scope' ? 'include' : m[1]!))
-      .filter((folder) => !['sys', 'linux', 'asm', 'bits', 'netinet', 'arpa', 'net'].includes(folder) || folder === 'sys'),
+      .filter(
+        (folder) =>
+          !['sys', 'linux', 'asm', 'bits', 'netinet', 'arpa', 'net'].includes(folder) || folder === 'sys',
+      ),
   );
   // <sys/…> of libc looks like our sys/: it is the lowest layer in any case.
   expect(check(edges, layers('## Layers of native'))).toEqual([]);
@@ -78,13 +83,18 @@ test('includes of native/ point to lower layers only', () => {
 
 test('only native/sys and arch folders hold assembler', () => {
   const wrong = files('native', /\.(c|h)$/).filter(
-    (path) => !/\/arch\//.test(path) && /\b(__asm__|asm)\s*(volatile|__volatile__)?\s*\(/.test(readFileSync(join(root, path), 'utf8')),
+    (path) =>
+      !/\/arch\//.test(path) &&
+      /\b(__asm__|asm)\s*(volatile|__volatile__)?\s*\(/.test(readFileSync(join(root, path), 'utf8')),
   );
   expect(wrong).toEqual([]);
 });
 
 test('files name their licence in the first line', () => {
   const all = [...files('src', /\.ts$/), ...files('native', /\.(c|h|cc)$/), ...files('scripts', /\.mjs$/)];
-  const wrong = all.filter((path) => !readFileSync(join(root, path), 'utf8').slice(0, 120).includes('SPDX-License-Identifier: Apache-2.0'));
+  const wrong = all.filter(
+    (path) =>
+      !readFileSync(join(root, path), 'utf8').slice(0, 120).includes('SPDX-License-Identifier: Apache-2.0'),
+  );
   expect(wrong).toEqual([]);
 });

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+// Description: ground truth for the completeness tests. Runs a command under ptrace, follows every child and thread,
+// and counts system calls by number as the kernel sees them.
+//
+//	tracer OUT LIBRARY COMMAND…
+//
+// Calls issued from the text of LIBRARY (libscope.so's own) are not counted, nor what a process image does
+// before that library's constructor has returned: an image counts from the first call behind the library's
+// first own calls; a forked child counts from its birth when its parent did. An image in which the library
+// never makes a call is not counted. OUT gets lines "NR CALLS BYTES", BYTES the sum of positive results.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+#define TASKS (1 << 16)
+#define NRS 512
+
+enum phase { LOADING, CONSTRUCTING, COUNTING };
+
+/* A process image; threads share the one of their process. */
+struct image {
+	enum phase phase;
+	unsigned long lo, hi; /* text of the library */
+	int refs;
+};
+
+struct task {
+	pid_t pid;
+	int seen, in_call, counted;
+	unsigned nr;
+	struct image *image;
+};
+
+static struct task tasks[TASKS];
+static unsigned long calls[NRS];
+static long long bytes[NRS];
+static const char *library;
+static pid_t main_pid;
+
+static struct task *task_of(pid_t pid)
+{
+	struct task *t = &tasks[(unsigned)pid % TASKS];
+
+	if (t->pid != pid) {
+		memset(t, 0, sizeof(*t));
+		t->pid = pid;
+	}
+	return t;
+}
+
+static void drop_image(struct task *t)
+{
+	if (t->image && --t->image->refs == 0)
+		free(t->image);
+	t->image = NULL;
+}
+
+static struct image *new_image(struct task *t, enum phase phase)
+{
+	drop_image(t);
+	t->image = calloc(1, sizeof(*t->image));
+	t->image->refs = 1;
+	t->image->phase = phase;
+	return t->image;
+}
+
+/* Where the library's text lies in this image; looked up until it is there. */
+static void find_library(struct task *t)
+{
+	char path[64], line[4096];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", t->pid);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	while (fgets(line, sizeof(line), f)) {
+		unsigned long lo, hi;
+		char perms[8];
+
+		if (sscanf(line, "%lx-%lx %7s", &lo, &hi, perms) == 3 && perms[2] == 'x' &&
+		    strstr(line, library)) {
+			t->image->lo = lo;
+			t->image->hi = hi;
+		}
+	}
+	fclose(f);
+}
+
+static void enter(struct task *t, const struct __ptrace_syscall_info *si)
+{
+	struct image *im = t->image;
+	unsigned long ip = si->instruction_pointer;
+	int own;
+
+	t->counted = 0;
+	t->nr = (unsigned)si->entry.nr;
+	if (!im)
+		im = new_image(t, LOADING);
+	if (!im->hi && im->phase == LOADING)
+		find_library(t);
+	own = ip > im->lo && ip <= im->hi;
+	if (own && im->phase == LOADING)
+		im->phase = CONSTRUCTING;
+	if (own)
+		return;
+	if (im->phase == CONSTRUCTING)
+		im->phase = COUNTING;
+	if (im->phase != COUNTING || t->nr >= NRS)
+		return;
+	t->counted = 1;
+	calls[t->nr]++;
+}
+
+static void leave(struct task *t, const struct __ptrace_syscall_info *si)
+{
+	if (t->counted && si->exit.rval > 0 && !si->exit.is_error)
+		bytes[t->nr] += si->exit.rval;
+	t->counted = 0;
+}
+
+static void on_syscall(struct task *t)
+{
+	struct __ptrace_syscall_info si;
+
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, t->pid, sizeof(si), &si) <= 0)
+		return;
+	if (si.op == PTRACE_SYSCALL_INFO_ENTRY)
+		enter(t, &si);
+	else if (si.op == PTRACE_SYSCALL_INFO_EXIT)
+		leave(t, &si);
+}
+
+/* A new thread shares its creator's image; a forked child gets a copy that counts from now. */
+static void on_birth(struct task *parent, int event)
+{
+	unsigned long pid = 0, group = 0;
+	struct task *child;
+
+	ptrace(PTRACE_GETEVENTMSG, parent->pid, 0, &pid);
+	child = task_of((pid_t)pid);
+	if (!parent->image)
+		return;
+	if (event == PTRACE_EVENT_CLONE) {
+		char path[64], line[256];
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%lu/status", pid);
+		f = fopen(path, "re");
+		while (f && fgets(line, sizeof(line), f))
+			if (sscanf(line, "Tgid: %lu", &group) == 1)
+				break;
+		if (f)
+			fclose(f);
+	}
+	drop_image(child);
+	if (group && group != pid) {
+		child->image = parent->image;
+		child->image->refs++;
+		return;
+	}
+	struct image *im = new_image(child, parent->image->phase);
+	im->lo = parent->image->lo;
+	im->hi = parent->image->hi;
+}
+
+static void forward(int sig)
+{
+	if (main_pid > 0)
+		kill(main_pid, sig);
+}
+
+static int stopped(struct task *t, int status)
+{
+	int sig = WSTOPSIG(status), event = status >> 16, first = !t->seen;
+
+	t->seen = 1;
+	if (sig == (SIGTRAP | 0x80)) {
+		on_syscall(t);
+		return 0;
+	}
+	if (event == PTRACE_EVENT_EXEC) {
+		new_image(t, LOADING);
+		return 0;
+	}
+	if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) {
+		on_birth(t, event);
+		return 0;
+	}
+	if (event || (sig == SIGSTOP && first))
+		return 0;
+	return sig;
+}
+
+static int trace(void)
+{
+	int status, rc = 0;
+
+	for (;;) {
+		pid_t pid = waitpid(-1, &status, __WALL);
+		struct task *t;
+		int sig;
+
+		if (pid < 0) {
+			if (errno == EINTR)
+				continue;
+			return rc;
+		}
+		t = task_of(pid);
+		if (WIFEXITED(status) || WIFSIGNALED(status)) {
+			if (pid == main_pid)
+				rc = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+			drop_image(t);
+			t->pid = 0;
+			continue;
+		}
+		sig = stopped(t, status);
+		ptrace(PTRACE_SYSCALL, pid, 0, sig);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	int status, rc;
+	FILE *out;
+
+	if (argc < 4) {
+		fprintf(stderr, "usage: tracer OUT LIBRARY COMMAND…\n");
+		return 2;
+	}
+	library = argv[2];
+	main_pid = fork();
+	if (main_pid == 0) {
+		ptrace(PTRACE_TRACEME, 0, 0, 0);
+		raise(SIGSTOP);
+		execvp(argv[3], argv + 3);
+		perror(argv[3]);
+		_exit(127);
+	}
+	signal(SIGTERM, forward);
+	signal(SIGINT, forward);
+	waitpid(main_pid, &status, 0);
+	ptrace(PTRACE_SETOPTIONS, main_pid, 0,
+	       PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
+		       PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL);
+	task_of(main_pid)->seen = 1;
+	ptrace(PTRACE_SYSCALL, main_pid, 0, 0);
+	rc = trace();
+	out = fopen(argv[1], "we");
+	if (!out)
+		return 1;
+	for (int nr = 0; nr < NRS; nr++)
+		if (calls[nr])
+			fprintf(out, "%d %lu %lld\n", nr, calls[nr], bytes[nr]);
+	fclose(out);
+	return rc;
+}
