@@ -16,6 +16,15 @@
 	(SC_WANT_OPEN | SC_WANT_NET | SC_WANT_CONSOLE | SC_WANT_FILE | SC_WANT_HTTP | SC_WANT_DNS | \
 	 SC_WANT_STATSD | SC_WANT_PROCESS)
 
+/* A path the hub has no room for is left out: children that need it stay unscoped. */
+static void put_path(char *to, size_t size, const char *path)
+{
+	size_t n = strlen(path) + 1;
+
+	if (n <= size)
+		memcpy(to, path, n);
+}
+
 static void fill(struct sc_hub *hub, const struct sc_session *s, const struct sc_install *in)
 {
 	hub->major = SC_VERSION_MAJOR;
@@ -23,9 +32,9 @@ static void fill(struct sc_hub *hub, const struct sc_session *s, const struct sc
 	hub->size = sizeof(*hub);
 	atomic_store_explicit(&hub->control.want, WANT_DEFAULT, memory_order_relaxed);
 	atomic_store_explicit(&hub->control.generation, 1, memory_order_relaxed);
-	snprintf(hub->libscope, sizeof(hub->libscope), "%s", in->libscope);
-	snprintf(hub->launcher, sizeof(hub->launcher), "%s", in->launcher);
-	snprintf(hub->plans, sizeof(hub->plans), "%s", s->plans);
+	put_path(hub->libscope, sizeof(hub->libscope), in->libscope);
+	put_path(hub->launcher, sizeof(hub->launcher), in->launcher);
+	put_path(hub->plans, sizeof(hub->plans), s->plans);
 	memcpy(&hub->file_watch, sc_watch_default, sizeof(sc_watch_default));
 	/* Last: whoever sees the magic sees everything above. Read with acquire by the library. */
 	atomic_store_explicit(&hub->magic, SC_HUB_MAGIC, memory_order_release);
