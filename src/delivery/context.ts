@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/** How the relay makes an exporter from its configuration; each src/exporters/<name>/index.ts exports these names. */
+/** How the relay makes an exporter from its configuration: each src/exporters/<name>/index.ts exports `createExporter`. */
 import type {Clock} from '../base/clock.js';
-import type {DeliveryConfig, DeliveryDefaults} from './config.js';
 import type {Exporter} from './exporter.js';
 
 /** What an exporter may know of the relay it is part of. */
@@ -17,14 +16,5 @@ export interface ExporterContext {
   log(message: string): void;
 }
 
-/** `createExporter` of every exporter module. Throws ScopeError SCOPE_CONFIG_INVALID for values the schema cannot rule out. */
-export type CreateExporter<Config extends DeliveryConfig> = (
-  config: Config,
-  context: ExporterContext,
-) => Exporter;
-
-/** Shape of every src/exporters/<name>/index.ts module. */
-export interface ExporterModule<Config extends DeliveryConfig> {
-  createExporter: CreateExporter<Config>;
-  DELIVERY_DEFAULTS: DeliveryDefaults;
-}
+/** Throws ScopeError SCOPE_CONFIG_INVALID for values that the schema cannot rule out. */
+export type CreateExporter<Config> = (config: Config, context: ExporterContext) => Exporter;
