@@ -76,7 +76,8 @@
 	X(CALL_STAT, 11)  /* each stat, and net open/close group */ \
 	X(CALL_SEEK, 12)  /* each seek */ \
 	X(CALL_IO, 13)    /* each read, write, send, receive */ \
-	X(PROCESS, 14)  /* fork, exec: SC_REC_FORK, _EXEC (exit is always recorded) */
+	X(PROCESS, 14)  /* fork, exec: SC_REC_FORK, _EXEC (exit is always recorded) */ \
+	X(OPEN_MODE, 15)  /* with OPEN: mode and owner too (one fstat for each open) */
 
 enum sc_want {
 #define X(name, bit) SC_WANT_##name = 1 << bit,
@@ -270,7 +271,7 @@ struct sc_fd {
 	uint8_t kind;                 /* enum sc_kind */
 	uint8_t protocol;             /* enum sc_protocol */
 	uint32_t proto_state;         /* index+1 of the connection's framing state, library-private */
-	uint64_t reserved;
+	uint64_t reserved;            /* library-private bits */
 };
 SC_ASSERT(sizeof(struct sc_fd) == 64, "sc_fd");
 
@@ -285,7 +286,8 @@ enum sc_fd_flag {
 	SC_FF_REMOTE_END = 128, /* a receive returned 0 */
 	SC_FF_INET6 = 256,
 	SC_FF_TLS = 512,      /* plaintext comes from a TLS hook: ciphertext is not parsed */
-	SC_FF_FOUND = 1024    /* open before the channel: learned by fstat */
+	SC_FF_FOUND = 1024,   /* open before the channel: learned by fstat */
+	SC_FF_NAMED = 2048    /* a SC_REC_OPEN of this channel has its name */
 };
 
 enum sc_protocol {
@@ -320,16 +322,16 @@ enum sc_record_flag {
 };
 
 #define SC_RECORD_LIST(X) \
-	X(PAD, 1)        /* no data: fills the end of the ring */ \
+	X(PAD, 1)        /* no data: fills the end of the ring; may be 8 bytes: len, type, flags */ \
 	X(OPEN, 2)       /* struct sc_open, then the path */ \
-	X(CLOSE, 3)      /* struct sc_close */ \
+	X(CLOSE, 3)      /* struct sc_close, then the path of a file that no OPEN here names */ \
 	X(DELETE, 4)     /* the path */ \
 	X(CALL, 5)       /* one call, for metrics one by one and errors: the path or nothing; errno in ret */ \
 	X(TEXT, 6)       /* console or file text, fd says which */ \
 	X(CONN_OPEN, 7)  /* struct sc_conn */ \
 	X(CONN_CLOSE, 8) /* struct sc_conn, then struct sc_close */ \
 	X(FORK, 9)       /* ret is the child's pid */ \
-	X(EXEC, 10)      /* ret; the path */ \
+	X(EXEC, 10)      /* ret 0 before the call, then the path; again with -errno when it failed */ \
 	X(EXIT, 11)      /* struct sc_exit */ \
 	X(SAMPLE, 12)    /* struct sc_exit: the process measured itself */ \
 	X(NOTE, 13)      /* struct sc_note, then text: what is not seen, and why */ \

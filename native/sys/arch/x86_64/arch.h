@@ -73,6 +73,17 @@ static inline uint64_t sc_rdtsc(void)
 	return (uint64_t)hi << 32 | lo;
 }
 
+/* Adds in one instruction without the lock prefix: whole towards signals, not towards other cpus. */
+static inline void sc_add_local(uint64_t *p, uint64_t v)
+{
+	__asm__ volatile("addq %1, %0" : "+m"(*p) : "er"(v) : "cc");
+}
+
+static inline void sc_add_local32(uint32_t *p, uint32_t v)
+{
+	__asm__ volatile("addl %1, %0" : "+m"(*p) : "er"(v) : "cc");
+}
+
 static inline void sc_pause(void)
 {
 	__asm__ volatile("pause");

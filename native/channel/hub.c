@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The hub of a channel folder: opened or made with defaults; doorbell and file-name watch. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include "base/mem.h"
+#include "channel/chan.h"
+
+#define ALIVE_NS 2000000000ull
+
+/* What an application records that started before its relay (sidecar): no call by call records. */
+#define DEFAULT_WANT                                                                               \
+	(SC_WANT_OPEN | SC_WANT_NET | SC_WANT_CONSOLE | SC_WANT_FILE | SC_WANT_HTTP |              \
+	 SC_WANT_DNS | SC_WANT_STATSD | SC_WANT_PROCESS)
+#define DEFAULT_MAX_PER_SEC 10000
+
+static size_t put_path(char *to, size_t size, const char *dir, const char *name)
+{
+	size_t n = sc_strcpy(to, size, dir);
+
+	n += sc_strcpy(to + n, size - n, "/");
+	return n + sc_strcpy(to + n, size - n, name);
+}
+
+static struct sc_hub *map_hub(const char *path)
+{
+	struct sc_hub *hub;
+	struct stat st;
+	int fd = sc_sys_openat(AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+
+	if (fd < 0)
+		return (struct sc_hub *)(long)fd;
+	if (sc_sys_fstat(fd, &st) < 0 || st.st_size < (long)sizeof(*hub) || !S_ISREG(st.st_mode)) {
+		sc_sys_close(fd);
+		return (struct sc_hub *)-EINVAL;
+	}
+	hub = sc_sys_mmap(NULL, sizeof(*hub), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	sc_sys_close(fd);
+	if (sc_map_failed(hub))
+		return hub;
+	/* Stored last by the maker: with it everything else is there. */
+	if (atomic_load_explicit(&hub->magic, memory_order_acquire) != SC_HUB_MAGIC ||
+	    hub->major != SC_VERSION_MAJOR || hub->size != sizeof(*hub)) {
+		sc_sys_munmap(hub, sizeof(*hub));
+		return (struct sc_hub *)-EINVAL;
+	}
+	return hub;
+}
+
+static void fill_hub(struct sc_hub *hub, const char *dir)
+{
+	hub->major = SC_VERSION_MAJOR;
+	hub->minor = SC_VERSION_MINOR;
+	hub->size = sizeof(*hub);
+	hub->control.want = DEFAULT_WANT;
+	hub->control.max_per_sec = DEFAULT_MAX_PER_SEC;
+	put_path(hub->plans, sizeof(hub->plans), dir, "plans");
+	hub->file_watch.states = 0xffff;
+	atomic_store_explicit(&hub->magic, SC_HUB_MAGIC, memory_order_release);
+}
+
+/* Makes the hub under a name of its own, then links it: never seen half, first one wins. */
+static void make_hub(const char *dir, const char *path)
+{
+	char temp[600];
+	struct sc_hub *hub;
+	size_t n = put_path(temp, sizeof(temp) - 40, dir, "hub.");
+	int fd;
+
+	n += sc_put_dec(temp + n, (uint64_t)sc_sys_getpid());
+	temp[n++] = '.';
+	sc_put_hex(temp + n, sc_rdtsc());
+	fd = sc_sys_openat(AT_FDCWD, temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return;
+	if (sc_sys_fallocate(fd, 0, 0, sizeof(*hub)) == 0) {
+		hub = sc_sys_mmap(NULL, sizeof(*hub), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (!sc_map_failed(hub)) {
+			fill_hub(hub, dir);
+			sc_sys_munmap(hub, sizeof(*hub));
+			sc_sys_link(temp, path);
+		}
+	}
+	sc_sys_close(fd);
+	sc_sys_unlink(temp);
+}
+
+struct sc_hub *sc_hub_open(const char *dir)
+{
+	char path[600];
+	struct sc_hub *hub;
+
+	put_path(path, sizeof(path), dir, "hub");
+	hub = map_hub(path);
+	if ((long)hub == -ENOENT) {
+		make_hub(dir, path);
+		hub = map_hub(path);
+	}
+	return sc_map_failed(hub) ? NULL : hub;
+}
+
+void sc_hub_ring(void)
+{
+	struct sc_hub *hub = sc_chan.hub;
+
+	if (!hub)
+		return;
+	/* The first one to see it asleep wakes it; pairs with the relay's store before its wait. */
+	if (!atomic_load_explicit(&hub->sleeping, memory_order_relaxed) ||
+	    !atomic_exchange_explicit(&hub->sleeping, 0, memory_order_seq_cst))
+		return;
+	atomic_fetch_add_explicit(&hub->doorbell, 1, memory_order_seq_cst);
+	if (!sc_chan.quiet)
+		sc_sys_futex(&hub->doorbell, FUTEX_WAKE, INT_MAX, NULL);
+}
+
+int sc_hub_alive(void)
+{
+	struct timespec now;
+	uint64_t ns, beat;
+
+	if (!sc_chan.hub || sc_sys_clock(CLOCK_MONOTONIC, &now) < 0)
+		return 0;
+	ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	beat = atomic_load_explicit(&sc_chan.hub->relay_beat_ns, memory_order_relaxed);
+	return beat != 0 && (beat >= ns || ns - beat < ALIVE_NS);
+}
+
+int sc_hub_watches(const char *name, size_t len)
+{
+	const struct sc_dfa *dfa = &sc_chan.hub->file_watch;
+	uint32_t states = dfa->states, classes = dfa->classes, state = 0;
+
+	if (states == 0xffff)
+		return 1;
+	/* The relay may write this at any time: nothing in it is believed. */
+	if (states == 0 || states > sizeof(dfa->accept) * 8 || classes == 0 ||
+	    states * classes > sizeof(dfa->next) / sizeof(dfa->next[0]))
+		return 0;
+	for (size_t i = 0;; i++) {
+		uint32_t cls;
+
+		if (dfa->accept[state / 8] >> (state % 8) & 1)
+			return 1;
+		if (i > len)
+			return 0;
+		/* The NUL at the end takes part, as a byte no name has: `$`. */
+		cls = dfa->class_of[i < len ? (uint8_t)name[i] : 0];
+		if (cls >= classes)
+			return 0;
+		state = dfa->next[state * classes + cls];
+		if (state >= states)
+			return 0;
+	}
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Records: reserve in the thread's own ring, in another when it is full, commit. The protocol is
+ * written at struct sc_shard in scope/channel.h. Layer 2; any thread, also inside signal handlers.
+ */
+#include <time.h>
+#include "channel/chan.h"
+
+#define HIGH_WATER (SC_RING_SIZE / 2)
+#define WAIT_NS    500000
+
+static void count_lost(const struct sc_ctx *x, enum sc_lost cause)
+{
+	atomic_fetch_add_explicit(&x->head->lost[cause], 1, memory_order_relaxed);
+}
+
+/* The ring's memory exists, or does now. */
+static int ring_ready(const struct sc_ctx *x, uint32_t n)
+{
+	uint32_t bit = 1u << n;
+	uint32_t shards = atomic_load_explicit(&sc_chan.shards, memory_order_relaxed);
+
+	if (sc_likely(atomic_load_explicit(&x->head->rings, memory_order_relaxed) & bit))
+		return 1;
+	if (!(shards & bit)) {
+		if (!sc_chan_populate(sc_chan_shard(x->base, n), sizeof(struct sc_shard),
+				      SC_SHARD_OFF + n * sizeof(struct sc_shard), ".chan"))
+			return 0;
+		atomic_fetch_or_explicit(&sc_chan.shards, bit, memory_order_relaxed);
+	}
+	if (!sc_chan_populate(sc_chan_ring(x->base, n), SC_RING_SIZE,
+			      SC_RING_OFF + (size_t)n * SC_RING_SIZE, ".chan"))
+		return 0;
+	/* The reader looks at a ring only after this bit: pairs with its acquire. */
+	atomic_fetch_or_explicit(&x->head->rings, bit, memory_order_release);
+	return 1;
+}
+
+/* Takes n bytes of a ring. NULL: full. */
+static struct sc_record *reserve(const struct sc_ctx *x, uint32_t nr, uint32_t n)
+{
+	struct sc_shard *shard = sc_chan_shard(x->base, nr);
+	char *ring = sc_chan_ring(x->base, nr);
+	uint64_t head = atomic_load_explicit(&shard->head, memory_order_relaxed);
+	uint64_t used;
+	uint32_t at, pad;
+
+	do {
+		/* What the reader zeroed before it moved tail is seen: pairs with its release. */
+		uint64_t tail = atomic_load_explicit(&shard->tail, memory_order_acquire);
+
+		at = (uint32_t)(head % SC_RING_SIZE);
+		pad = n > SC_RING_SIZE - at ? SC_RING_SIZE - at : 0;
+		used = head - tail;
+		if (used + pad + n > SC_RING_SIZE)
+			return NULL;
+	} while (!atomic_compare_exchange_weak_explicit(&shard->head, &head, head + pad + n,
+							memory_order_relaxed,
+							memory_order_relaxed));
+	if (pad) {
+		/* May be as short as 8 bytes: len, type and flags only. */
+		struct sc_record *filler = (struct sc_record *)(ring + at);
+
+		filler->type = SC_REC_PAD;
+		atomic_store_explicit(&filler->len, pad, memory_order_release);
+		at = 0;
+	}
+	if (sc_unlikely(used <= HIGH_WATER && used + pad + n > HIGH_WATER))
+		sc_hub_ring();
+	return (struct sc_record *)(ring + at);
+}
+
+static struct sc_record *reserve_any(const struct sc_ctx *x, uint32_t n)
+{
+	struct sc_record *r;
+
+	for (uint32_t i = 0; i < SC_SHARDS; i++) {
+		uint32_t nr = (x->shard_nr + i) % SC_SHARDS;
+
+		if (ring_ready(x, nr) && (r = reserve(x, nr, n)))
+			return r;
+	}
+	return NULL;
+}
+
+/* wait mode: until there is room, or no relay is alive. */
+static struct sc_record *reserve_waiting(const struct sc_ctx *x, uint32_t n)
+{
+	const struct timespec nap = {0, WAIT_NS};
+	struct sc_record *r = NULL;
+
+	while (!sc_chan.quiet && sc_hub_alive() &&
+	       atomic_load_explicit(&x->head->control.wait, memory_order_relaxed)) {
+		sc_hub_ring();
+		sc_sys4(__NR_clock_nanosleep, CLOCK_MONOTONIC, 0, (long)&nap, 0);
+		r = reserve_any(x, n);
+		if (r)
+			break;
+	}
+	return r;
+}
+
+/* TSC ticks per second, from the channel's start to now; 0 when too little time has passed. */
+static uint64_t measure_hz(const struct sc_ctx *x, uint64_t tsc)
+{
+	struct timespec now;
+	uint64_t ns, ticks = tsc - x->head->start_tsc;
+
+	if (sc_chan.quiet || sc_sys_clock(CLOCK_MONOTONIC, &now) < 0)
+		return 0;
+	ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - x->head->mono_ns;
+	if (ns < 20000000)
+		return 0;
+	ns /= 1000;
+	return ticks / ns * 1000000 + ticks % ns * 1000000 / ns;
+}
+
+/* max_per_sec: 1 when this second still has room. */
+static int within_limit(const struct sc_ctx *x, uint64_t tsc, uint32_t max)
+{
+	uint64_t hz = atomic_load_explicit(&sc_chan.hz, memory_order_relaxed), second;
+
+	if (!hz) {
+		/* Within the first 20 ms everything is of second 0. */
+		if (atomic_fetch_add_explicit(&sc_chan.limit_count, 1, memory_order_relaxed) < max)
+			return 1;
+		hz = measure_hz(x, tsc);
+		if (!hz)
+			return 0;
+		atomic_store_explicit(&sc_chan.hz, hz, memory_order_relaxed);
+	}
+	second = (tsc - x->head->start_tsc) / hz;
+	if (second != atomic_load_explicit(&sc_chan.limit_second, memory_order_relaxed)) {
+		atomic_store_explicit(&sc_chan.limit_second, second, memory_order_relaxed);
+		atomic_store_explicit(&sc_chan.limit_count, 0, memory_order_relaxed);
+	}
+	return atomic_fetch_add_explicit(&sc_chan.limit_count, 1, memory_order_relaxed) < max;
+}
+
+/* Life cycle and text are never limited: few, or bounded by what the program prints. */
+static int limited(enum sc_record_type type)
+{
+	switch (type) {
+	case SC_REC_TEXT:
+	case SC_REC_FORK:
+	case SC_REC_EXEC:
+	case SC_REC_EXIT:
+	case SC_REC_SAMPLE:
+	case SC_REC_NOTE:
+	case SC_REC_STATSD:
+	case SC_REC_PAYLOAD:
+		return 0;
+	default:
+		return 1;
+	}
+}
+
+static void see_control(const struct sc_ctx *x)
+{
+	uint32_t generation =
+		atomic_load_explicit(&x->head->control.generation, memory_order_relaxed);
+
+	if (sc_unlikely(generation != atomic_load_explicit(&x->head->ack, memory_order_relaxed)))
+		atomic_store_explicit(&x->head->ack, generation, memory_order_relaxed);
+}
+
+struct sc_record *sc_record_begin(const struct sc_ctx *x, enum sc_record_type type, int fd,
+				  uint32_t size)
+{
+	uint32_t n = ((uint32_t)sizeof(struct sc_record) + size + 7) & ~7u;
+	uint32_t max = atomic_load_explicit(&x->head->control.max_per_sec, memory_order_relaxed);
+	uint64_t tsc = sc_rdtsc();
+	struct sc_record *r;
+
+	/* The channel changed under us (a signal handler forked): this hook belongs to the old one. */
+	if (sc_unlikely(x->base != sc_live.base))
+		return NULL;
+	see_control(x);
+	if (sc_unlikely(n > SC_RECORD_MAX)) {
+		count_lost(x, SC_LOST_BIG);
+		return NULL;
+	}
+	if (sc_unlikely(max) && limited(type) && !within_limit(x, tsc, max)) {
+		count_lost(x, SC_LOST_LIMIT);
+		return NULL;
+	}
+	r = ring_ready(x, x->shard_nr) ? reserve(x, x->shard_nr, n) : NULL;
+	if (sc_unlikely(!r))
+		r = reserve_any(x, n);
+	if (sc_unlikely(!r) && atomic_load_explicit(&x->head->control.wait, memory_order_relaxed))
+		r = reserve_waiting(x, n);
+	if (sc_unlikely(!r)) {
+		sc_hub_ring();
+		count_lost(x, atomic_load_explicit(&x->head->rings, memory_order_relaxed)
+				      ? SC_LOST_FULL
+				      : SC_LOST_MEMORY);
+		return NULL;
+	}
+	/* From here the reader knows how long the unfinished record is: pairs with its acquire. */
+	atomic_store_explicit(&r->len, n | SC_LEN_BUSY, memory_order_release);
+	r->type = (uint16_t)type;
+	r->tsc = tsc;
+	r->tid = sc_thread_id(x);
+	r->fd = fd;
+	r->nr = 0xffff;
+	return r;
+}
+
+void sc_record_commit(const struct sc_ctx *x, struct sc_record *record, uint32_t used)
+{
+	uint32_t len =
+		atomic_load_explicit(&record->len, memory_order_relaxed) & ~SC_LEN_BUSY;
+
+	record->used = (uint16_t)used;
+	/* Publish: all stores above are seen before len. Pairs with the reader's acquire. */
+	atomic_store_explicit(&record->len, len, memory_order_release);
+	sc_add(&x->head->records, 1,
+	       !atomic_load_explicit(&sc_chan.threaded, memory_order_relaxed));
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which shard the calling thread has, its id, and who is muted. Layer 2; no locks. */
+#include "channel/chan.h"
+
+#define SHARED_SHARD (SC_SHARDS - 1)
+#define FILLING      1u
+#define MUTES        16u
+
+struct sc_live sc_live;
+struct sc_chan sc_chan;
+
+_Atomic(uint32_t) sc_mutes;
+static _Atomic(uint64_t) muted_tp[MUTES];
+static _Atomic(uint32_t) by_pid;
+
+int sc_enter_slow(void)
+{
+	uint32_t state = atomic_load_explicit(&sc_live.state, memory_order_acquire);
+
+	if (state == SC_LIVE_NONE && sc_chan.base) {
+		sc_chan_forked();
+		state = atomic_load_explicit(&sc_live.state, memory_order_relaxed);
+	}
+	return state == SC_LIVE_OPEN;
+}
+
+/* A shard of its own for a thread, or the shared one. */
+static uint32_t own_shard(void)
+{
+	uint32_t owned = atomic_load_explicit(&sc_chan.owned, memory_order_relaxed), n;
+
+	do {
+		n = (uint32_t)__builtin_ctz(~owned);
+		if (n >= SHARED_SHARD)
+			return SHARED_SHARD;
+	} while (!atomic_compare_exchange_weak_explicit(&sc_chan.owned, &owned, owned | 1u << n,
+							memory_order_relaxed,
+							memory_order_relaxed));
+	return n;
+}
+
+/* Makes the shard's memory real; shard 0 always is. */
+static int shard_ready(const struct sc_ctx *x, uint32_t n)
+{
+	uint32_t bit = 1u << n;
+
+	if (atomic_load_explicit(&sc_chan.shards, memory_order_relaxed) & bit)
+		return 1;
+	if (!sc_chan_populate(sc_chan_shard(x->base, n), sizeof(struct sc_shard),
+			      SC_SHARD_OFF + n * sizeof(struct sc_shard), ".chan"))
+		return 0;
+	atomic_fetch_or_explicit(&sc_chan.shards, bit, memory_order_relaxed);
+	return 1;
+}
+
+static void use_shard(struct sc_ctx *x, struct sc_thread *self, uint32_t n)
+{
+	/* Without memory for a shard of its own it adds to shard 0, whose owner does not lock: a
+	 * count may get lost then, nothing worse. */
+	if (!shard_ready(x, n))
+		n = 0;
+	x->self = self;
+	x->shard_nr = n;
+	x->shard = sc_chan_shard(x->base, n);
+	x->alone = self != NULL && n != SHARED_SHARD;
+}
+
+void sc_thread_find(struct sc_ctx *x)
+{
+	struct sc_thread *t = &sc_chan.thread[sc_thread_hash(x->tp)];
+	uint64_t free = 0;
+
+	if (!atomic_compare_exchange_strong_explicit(&t->tp, &free, FILLING, memory_order_relaxed,
+						     memory_order_relaxed)) {
+		use_shard(x, NULL, SHARED_SHARD);
+		return;
+	}
+	t->shard = own_shard();
+	t->tid = sc_chan.quiet ? 0 : (uint32_t)sc_sys_gettid();
+	use_shard(x, t, t->shard);
+	t->shard = x->shard_nr;
+	/* The slot is whole before a signal handler of this thread can find it. */
+	atomic_store_explicit(&t->tp, x->tp, memory_order_release);
+}
+
+void sc_thread_forget(uint64_t tp)
+{
+	struct sc_thread *t = &sc_chan.thread[sc_thread_hash(tp)];
+
+	if (atomic_load_explicit(&t->tp, memory_order_relaxed) != tp)
+		return;
+	if (t->shard != SHARED_SHARD)
+		atomic_fetch_and_explicit(&sc_chan.owned, ~(1u << t->shard), memory_order_relaxed);
+	atomic_store_explicit(&t->tp, 0, memory_order_release);
+}
+
+uint32_t sc_thread_id(const struct sc_ctx *x)
+{
+	if (sc_likely(x->self != NULL))
+		return x->self->tid;
+	return sc_chan.quiet ? 0 : (uint32_t)sc_sys_gettid();
+}
+
+void sc_mute(uint64_t tp, int pid_too)
+{
+	uint64_t free = 0;
+
+	if (pid_too) {
+		atomic_fetch_add_explicit(&by_pid, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&sc_mutes, 1, memory_order_relaxed);
+		return;
+	}
+	for (uint32_t i = 0; i < MUTES; i++, free = 0) {
+		if (atomic_compare_exchange_strong_explicit(&muted_tp[i], &free, tp,
+							    memory_order_relaxed,
+							    memory_order_relaxed)) {
+			atomic_fetch_add_explicit(&sc_mutes, 1, memory_order_release);
+			return;
+		}
+	}
+}
+
+void sc_unmute(uint64_t tp)
+{
+	for (uint32_t i = 0; i < MUTES; i++) {
+		if (atomic_load_explicit(&muted_tp[i], memory_order_relaxed) != tp)
+			continue;
+		atomic_store_explicit(&muted_tp[i], 0, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&sc_mutes, 1, memory_order_release);
+		return;
+	}
+}
+
+int sc_muted(uint64_t tp)
+{
+	for (uint32_t i = 0; i < MUTES; i++)
+		if (atomic_load_explicit(&muted_tp[i], memory_order_relaxed) == tp)
+			return 1;
+	if (!atomic_load_explicit(&by_pid, memory_order_relaxed) || sc_chan.quiet)
+		return 0;
+	return sc_sys_getpid() != sc_chan.pid;
+}
+
+void sc_mutes_reset(void)
+{
+	for (uint32_t i = 0; i < MUTES; i++)
+		atomic_store_explicit(&muted_tp[i], 0, memory_order_relaxed);
+	atomic_store_explicit(&by_pid, 0, memory_order_relaxed);
+	atomic_store_explicit(&sc_mutes, 0, memory_order_relaxed);
+}
