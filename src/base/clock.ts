@@ -9,7 +9,7 @@ export interface Clock {
   now(): number;
   /** Milliseconds since the epoch; may jump. */
   wall(): number;
-  /** Calls back once; does not keep the process alive. */
+  /** Calls back once; keeps the process alive until then, so whoever asks must cancel it at its end. */
   after(ms: number, callback: () => void): Timer;
   cancel(timer: Timer): void;
 }
@@ -18,6 +18,6 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => Number(process.hrtime.bigint() / 1000n) / 1000,
   wall: () => Date.now(),
-  after: (ms, callback) => setTimeout(callback, Math.min(ms, 2 ** 31 - 1)).unref(),
+  after: (ms, callback) => setTimeout(callback, Math.min(ms, 2 ** 31 - 1)),
   cancel: (timer) => clearTimeout(timer as NodeJS.Timeout),
 };

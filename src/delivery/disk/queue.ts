@@ -297,8 +297,9 @@ export function createDiskQueue(
       reading.segment--;
     }
     if (old.length === 0) return;
-    saveLedger();
+    // Not before the caller has counted what it does with the batch.
     later(async () => {
+      saveLedger();
       await ledger.sync();
       for (const segment of old) removeSegment(segment);
     });
