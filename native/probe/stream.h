@@ -7,8 +7,8 @@
  * How a probe calls it, after its own counting and after SC_REC_CONN_OPEN was recorded:
  *
  *	if (sc_stream_wants(f, want))
- *		sc_stream_data(&(struct sc_io){.f = f, .fd = fd, .tx = 1, .iov = &v, .iovcnt = 1,
- *				       .len = ret, .tsc = tsc, .ticks = ticks, .nr = call->nr});
+ *		sc_stream_data(&(struct sc_io){.x = &x, .f = f, .fd = fd, .tx = 1, .iov = &v,
+ *				       .iovcnt = 1, .len = ret, .ticks = ticks, .nr = nr});
  *
  * - only for sockets (kinds TCP, UDP, UNIX_*), only with len > 0, never for MSG_PEEK or MSG_OOB;
  * - len is what was moved and must lie inside the vectors (clamp the result of MSG_TRUNC);
@@ -22,6 +22,8 @@
 #include <stdint.h>
 #include "scope/channel.h"
 
+struct sc_ctx;
+
 /* The same shape as struct iovec. */
 struct sc_iovec {
 	const void *base;
@@ -30,6 +32,7 @@ struct sc_iovec {
 
 /* One transfer on a connection. Filled by the probe, read-only here. */
 struct sc_io {
+	const struct sc_ctx *x;
 	struct sc_fd *f;
 	int32_t fd;
 	uint32_t tx;                 /* 1: written or sent, 0: read or received */
@@ -38,7 +41,6 @@ struct sc_io {
 	uint32_t name_len;           /* of name; 0: none */
 	const void *name;            /* sockaddr of sendto, recvfrom, msg_name */
 	uint64_t len;                /* bytes moved */
-	uint64_t tsc;                /* when the call returned; 0: not taken yet */
 	uint32_t ticks;              /* duration of the call; 0: not measured */
 	uint16_t nr;                 /* system call number, 0xffff: none */
 	uint16_t tls;                /* 1: plaintext from a TLS hook */
@@ -58,13 +60,14 @@ static inline bool sc_stream_wants(const struct sc_fd *f, uint32_t want)
 void sc_stream_data(const struct sc_io *io);
 
 /* len bytes sent or received without passing through memory: sendfile, splice. */
-void sc_stream_skip(struct sc_fd *f, int32_t fd, uint32_t tx, uint64_t len);
+void sc_stream_skip(const struct sc_ctx *x, struct sc_fd *f, int32_t fd, uint32_t tx,
+		    uint64_t len);
 
 /* A receive returned 0 (tx = 0), or shutdown for writing (tx = 1): ends a body without length. */
-void sc_stream_end(struct sc_fd *f, int32_t fd, uint32_t tx);
+void sc_stream_end(const struct sc_ctx *x, struct sc_fd *f, int32_t fd, uint32_t tx);
 
 /* Before SC_REC_CONN_CLOSE: records what is open, frees the state. */
-void sc_stream_close(struct sc_fd *f, int32_t fd);
+void sc_stream_close(const struct sc_ctx *x, struct sc_fd *f, int32_t fd);
 
 /*
  * The ports of a socket are known: at connect, bind, accept, and for datagrams without connect at
