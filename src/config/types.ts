@@ -330,6 +330,8 @@ export interface OtlpExporterConfig {
   tls?: TlsConfig;
   /** Authorization header. */
   auth?: AuthConfig;
+  /** Most series remembered for `cumulative`; what comes on top goes out as delta. */
+  max_series: number;
   /** Where records wait for this destination. */
   queue: QueueConfig;
   /** How records are grouped into one send. */
@@ -362,6 +364,8 @@ export interface StatsdExporterConfig {
   max_packet: number;
   /** Datagrams are paced to this rate; 0: no pacing. */
   max_packets_per_second: number;
+  /** Tags of a higher cardinality than this are left out. */
+  verbosity: number;
   /** Where records wait for this destination. */
   queue: QueueConfig;
   /** How records are grouped into one send. */
@@ -446,6 +450,8 @@ export interface PrometheusExporterConfig {
   labels?: Record<string, string>;
   /** Serve the scrape endpoint over TLS. */
   tls?: PrometheusExporterTlsConfig;
+  /** Names of OpenTelemetry's conventions, or AppScope's own. */
+  names: 'semconv' | 'appscope';
   /** Where records wait for this destination. */
   queue: QueueConfig;
   /** How records are grouped into one send. */
@@ -530,6 +536,8 @@ export interface FileExporterConfig {
   mode: string;
   /** For `statsd`: put in front of each name. */
   prefix: string;
+  /** For `statsd`: tags of a higher cardinality than this are left out. */
+  verbosity: number;
   /** Where records wait for this destination. */
   queue: QueueConfig;
   /** How records are grouped into one send. */
