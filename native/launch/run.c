@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "inject/inject.h"
 #include "launch/launch.h"
 
 extern char **environ;
@@ -115,6 +116,13 @@ int sc_run(const struct sc_install *in, int flagc, char **flags, int argc, char 
 		fprintf(stderr, "scope: cannot start the relay: %s; read the session later\n",
 			strerror(-err));
 	sc_env_set(&s, in);
+	if (sc_inject_is_static(path) == 1) {
+		char notes[PATH_MAX + 16];
+
+		/* No loader, no LD_PRELOAD: the library is put in from outside. Failing that, the session says so. */
+		snprintf(notes, sizeof(notes), "%s/notes", s.dir);
+		sc_inject_next_exec(in->libscope, s.channels, notes);
+	}
 	execv(path, argv);
 	if (errno == ENOEXEC) { /* a script without #!: a shell runs it, as it would itself */
 		char **shell = calloc((size_t)argc + 2, sizeof(*shell));

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Injection into the image that our own process is about to become. Layer 4.
+//
+//	this process                      helper (child of init)
+//	  fork, fork, wait ------------->   seize the process, say "ready"
+//	  read "ready"
+//	  execve ----------------------->   stop at the new image's first instruction
+//	                                    map the library, call it
+//	  program runs <----------------    detach, end
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "inject/target.h"
+
+static void note(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return;
+	dprintf(fd, "%s\n", text);
+	close(fd);
+}
+
+/* Waits for the exec event; other signals are handed on. 0 or -errno. */
+static int wait_exec(pid_t pid)
+{
+	int status;
+
+	for (;;) {
+		while (waitpid(pid, &status, __WALL) < 0)
+			if (errno != EINTR)
+				return -errno;
+		if (!WIFSTOPPED(status))
+			return -ESRCH;
+		if (status >> 8 == (SIGTRAP | PTRACE_EVENT_EXEC << 8))
+			return 0;
+		ptrace(PTRACE_CONT, pid, 0, status >> 16 ? 0 : WSTOPSIG(status));
+	}
+}
+
+static void help(pid_t pid, int ready, const char *library, const char *dir, const char *notes)
+{
+	struct sc_inject_error error = {""};
+	struct sc_target t = {.mem = -1, .err = &error};
+	char byte = 0, text[700];
+	int err = ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACEEXEC) < 0 ? -errno : 0;
+
+	if (err < 0)
+		byte = 1;
+	if (write(ready, &byte, 1) != 1 || byte)
+		return;
+	close(ready);
+	err = wait_exec(pid);
+	if (err == -ESRCH)
+		return;
+	if (err == 0)
+		err = sc_target_take(&t, pid);
+	if (err == 0)
+		err = sc_target_open_calls(&t);
+	if (err == 0)
+		err = sc_target_inject(&t, SC_INJECT_EXEC, library, dir);
+	sc_target_release(&t);
+	if (err < 0) {
+		snprintf(text, sizeof(text), "process %d runs unscoped: %s", (int)pid,
+			 error.text[0] ? error.text : strerror(-err));
+		note(notes, text);
+	}
+}
+
+int sc_inject_next_exec(const char *library, const char *dir, const char *notes)
+{
+	pid_t self = getpid(), child;
+	int p[2], status, err = 0;
+	char byte = 1;
+
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return -errno;
+	/* Where yama restricts ptrace to descendants, our consent is what makes it allowed. */
+	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
+	child = fork();
+	if (child == 0) {
+		setsid();
+		if (fork() == 0) {
+			/* The terminal's and the pipes' other ends must not be held open by us. */
+			int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+			close(p[0]);
+			for (int fd = 0; null >= 0 && fd < 3; fd++)
+				dup2(null, fd);
+			if (p[1] != 3 && dup2(p[1], 3) == 3)
+				p[1] = 3;
+			syscall(SYS_close_range, 4u, ~0u, 0u);
+			help(self, p[1], library, dir, notes);
+		}
+		_exit(0);
+	}
+	if (child < 0)
+		err = -errno;
+	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	close(p[1]);
+	if (err == 0 && (read(p[0], &byte, 1) != 1 || byte))
+		err = -EPERM;
+	close(p[0]);
+	return err;
+}
+
+int sc_inject_is_static(const char *path)
+{
+	Elf64_Ehdr eh;
+	Elf64_Phdr ph;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), result = 1;
+
+	if (fd < 0)
+		return -errno;
+	if (pread(fd, &eh, sizeof(eh), 0) != sizeof(eh) || memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 ||
+	    eh.e_ident[EI_CLASS] != ELFCLASS64 || eh.e_machine != EM_X86_64)
+		result = -ENOEXEC;
+	for (int i = 0; result == 1 && i < eh.e_phnum; i++) {
+		if (pread(fd, &ph, sizeof(ph), (off_t)(eh.e_phoff + (uint64_t)i * eh.e_phentsize)) != sizeof(ph))
+			result = -ENOEXEC;
+		else if (ph.p_type == PT_INTERP)
+			result = 0;
+	}
+	close(fd);
+	return result;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Puts libscope.so into another process by ptrace, without that process' dlopen. Layer 4, part of the
+ * launcher. One caller, one target at a time.
+ */
+#ifndef SCOPE_INJECT_INJECT_H
+#define SCOPE_INJECT_INJECT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* What went wrong, for people: set by the functions below when they fail. */
+struct sc_inject_error {
+	char text[512];
+};
+
+/*
+ * Attaches to a running process (op SC_INJECT_ATTACH or _DETACH of scope/inject.h): stops its threads,
+ * calls the library there (maps it first when it is absent), lets them go on.
+ * 0 and *stopped_us, the time the threads stood; -errno and err->text. The target is unharmed either way.
+ */
+int sc_inject_process(pid_t pid, uint32_t op, const char *library, const char *dir, long *stopped_us,
+		      struct sc_inject_error *err);
+
+/*
+ * For an image that no LD_PRELOAD reaches: call before execve. Starts a helper (not our child) that
+ * waits for this process' next execve, injects the library there and ends; what fails is appended to
+ * the file notes. 0; -errno: there is no helper, nothing will happen.
+ */
+int sc_inject_next_exec(const char *library, const char *dir, const char *notes);
+
+/* Whether an executable file has no dynamic loader. 1, 0; -errno: not a 64-bit ELF of this machine. */
+int sc_inject_is_static(const char *path);
+
+#endif
