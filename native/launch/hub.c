@@ -51,6 +51,8 @@ int sc_hub_default(const struct sc_session *s, const struct sc_install *in)
 	if (fd < 0)
 		return errno == EEXIST ? 0 : -errno;
 	err = -posix_fallocate(fd, 0, sizeof(*hub));
+	if (err == 0 && s->owner != getuid() && fchown(fd, s->owner, (gid_t)-1) < 0)
+		err = -errno;
 	if (err == 0) {
 		hub = mmap(NULL, sizeof(*hub), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		if (hub == MAP_FAILED) {

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* Where this installation lies. */
 struct sc_install {
@@ -17,6 +18,8 @@ struct sc_install {
 
 /* A session that was begun. */
 struct sc_session {
+	uid_t owner;             /* of the process observed */
+	pid_t target;            /* its pid; 0: our own, it becomes the command */
 	unsigned long id;
 	char dir[PATH_MAX];      /* its folder below $SCOPE_HOME/history */
 	char channels[PATH_MAX]; /* the channel folder: SCOPE_DIR of the application */
@@ -29,7 +32,10 @@ int sc_install_find(struct sc_install *in);
 /* $SCOPE_HOME, else $HOME/.scope, else $TMPDIR/.scope, else /tmp/.scope; absolute. */
 void sc_home(char *out, size_t size);
 
-/* Makes the session folder, args.json and the channel folder. 0, or -1 with a message on stderr. */
+/*
+ * Makes the session folder, args.json and the channel folder. Pre: owner and target are set, the rest is
+ * zero. 0, or -1 with a message on stderr.
+ */
 int sc_session_begin(struct sc_session *s, int argc, char **argv);
 /* Takes back what sc_session_begin made (the command could not be run). */
 void sc_session_drop(const struct sc_session *s);
@@ -46,11 +52,24 @@ int sc_relay_start(const struct sc_session *s, const struct sc_install *in);
  */
 int sc_command_find(const char *name, char *path, size_t size);
 
+/*
+ * Runs the CLI's `prepare` when flags, SCOPE_* variables or a scope.yml ask for more than the defaults: it checks
+ * them and writes scope.yml and the hub. 0, or the exit status of what was wrong (its message is printed).
+ */
+int sc_prepare(const struct sc_install *in, const struct sc_session *s, int flagc, char **flags);
+
+/* Whether the value of a flag of `run` is the next word. */
+bool sc_flag_takes_value(const char *flag);
+
 /* Sets LD_PRELOAD (ours first, the user's kept) and SCOPE_DIR. */
 void sc_env_set(const struct sc_session *s, const struct sc_install *in);
 
 /* `scope CMD…` and `scope run [flags] -- CMD…`. Returns an exit status only when nothing was run. */
 int sc_run(const struct sc_install *in, int flagc, char **flags, int argc, char **argv);
+
+/* `scope attach …`, `scope detach …`: exit status. */
+int sc_attach(const struct sc_install *in, int argc, char **argv);
+int sc_detach(const struct sc_install *in, int argc, char **argv);
 
 /* Replaces this process by Node with the CLI and these arguments. Returns an exit status on failure. */
 int sc_exec_cli(const struct sc_install *in, int argc, char **argv);

@@ -37,7 +37,7 @@ int sc_exec_cli(const struct sc_install *in, int argc, char **argv)
 }
 
 /* Flags of `run` that take a value in the next word; the CLI checks them all. */
-static bool takes_value(const char *flag)
+bool sc_flag_takes_value(const char *flag)
 {
 	static const char *const with_value[] = {
 		"-c", "--cribldest", "--metricformat", "--metricprefix", "-m",          "--metricdest",
@@ -60,7 +60,7 @@ static int command_index(int argc, char **argv)
 			return i + 1;
 		if (argv[i][0] != '-' || argv[i][1] == '\0')
 			return i;
-		i += takes_value(argv[i]) ? 2 : 1;
+		i += sc_flag_takes_value(argv[i]) ? 2 : 1;
 	}
 	return argc;
 }
@@ -120,6 +120,12 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "run") == 0)
 		return run_command(&in, argc - 2, argv + 2);
+	if (strcmp(argv[1], "attach") == 0 || strcmp(argv[1], "detach") == 0) {
+		for (int i = 2; i < argc; i++)
+			if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0)
+				return sc_exec_cli(&in, argc - 1, argv + 1);
+		return argv[1][0] == 'a' ? sc_attach(&in, argc - 2, argv + 2) : sc_detach(&in, argc - 2, argv + 2);
+	}
 	if (is_subcommand(argv[1]))
 		return sc_exec_cli(&in, argc - 1, argv + 1);
 	return sc_run(&in, 0, NULL, argc - 1, argv + 1);

@@ -45,12 +45,13 @@ static bool needs_prepare(int flagc)
 	return false;
 }
 
-/* Runs `prepare`: checks flags and files, writes scope.yml and the hub. Returns its exit status. */
-static int prepare(const struct sc_install *in, const struct sc_session *s, int flagc, char **flags)
+int sc_prepare(const struct sc_install *in, const struct sc_session *s, int flagc, char **flags)
 {
 	pid_t child;
 	int status;
 
+	if (!needs_prepare(flagc))
+		return 0;
 	fflush(NULL);
 	child = fork();
 	if (child < 0) {
@@ -92,7 +93,7 @@ void sc_env_set(const struct sc_session *s, const struct sc_install *in)
 int sc_run(const struct sc_install *in, int flagc, char **flags, int argc, char **argv)
 {
 	char path[PATH_MAX];
-	struct sc_session s;
+	struct sc_session s = {.owner = getuid()};
 	int status = sc_command_find(argv[0], path, sizeof(path));
 	int err;
 
@@ -100,12 +101,10 @@ int sc_run(const struct sc_install *in, int flagc, char **flags, int argc, char 
 		return status;
 	if (sc_session_begin(&s, argc, argv) < 0)
 		return 1;
-	if (needs_prepare(flagc)) {
-		status = prepare(in, &s, flagc, flags);
-		if (status != 0) {
-			sc_session_drop(&s);
-			return status;
-		}
+	status = sc_prepare(in, &s, flagc, flags);
+	if (status != 0) {
+		sc_session_drop(&s);
+		return status;
 	}
 	err = sc_hub_default(&s, in);
 	if (err < 0)

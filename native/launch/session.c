@@ -95,11 +95,19 @@ static int write_args(const struct sc_session *s, int argc, char **argv, const s
 	}
 	fputs("],\"cwd\":", f);
 	put_json(f, getcwd(cwd, sizeof(cwd)) ? cwd : "");
-	fprintf(f, ",\"pid\":%d,\"start\":%lld.%06ld,\"uid\":%u,\"user\":", (int)getpid(),
+	fprintf(f, ",\"pid\":%d,\"start\":%lld.%06ld,\"uid\":%u,\"user\":", (int)(s->target ? s->target : getpid()),
 		(long long)now->tv_sec, now->tv_nsec / 1000, (unsigned)getuid());
 	put_json(f, user ? user : "");
 	fputs("}\n", f);
 	return fclose(f) == 0 ? 0 : -errno;
+}
+
+/* A private folder of the observed process' user; it may exist. */
+static int own_dir(const char *path, uid_t owner)
+{
+	if (mkdir(path, 0700) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	return owner != getuid() && chown(path, owner, (gid_t)-1) < 0 ? -errno : 0;
 }
 
 /* On tmpfs when there is one to write to; else below the session itself. */
@@ -109,11 +117,10 @@ static int make_channels(struct sc_session *s, const char *name)
 	struct stat st;
 
 	snprintf(link, sizeof(link), "%s/channels", s->dir);
-	snprintf(base, sizeof(base), "/dev/shm/scope-%u", (unsigned)getuid());
-	if ((mkdir(base, 0700) == 0 || errno == EEXIST) && lstat(base, &st) == 0 &&
-	    S_ISDIR(st.st_mode) && st.st_uid == getuid() &&
+	snprintf(base, sizeof(base), "/dev/shm/scope-%u", (unsigned)s->owner);
+	if (own_dir(base, s->owner) == 0 && lstat(base, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == s->owner &&
 	    snprintf(s->channels, sizeof(s->channels), "%s/%s", base, name) < (int)sizeof(s->channels) &&
-	    mkdir(s->channels, 0700) == 0) {
+	    own_dir(s->channels, s->owner) == 0) {
 		if (symlink(s->channels, link) == 0)
 			return 0;
 		rmdir(s->channels);
@@ -143,7 +150,7 @@ static int begin(struct sc_session *s, int argc, char **argv)
 		return err;
 	clock_gettime(CLOCK_REALTIME, &now);
 	snprintf(name, sizeof(name), "%.128s_%lu_%d_%lld%09ld", base ? base + 1 : argv[0], s->id,
-		 (int)getpid(), (long long)now.tv_sec, now.tv_nsec);
+		 (int)(s->target ? s->target : getpid()), (long long)now.tv_sec, now.tv_nsec);
 	snprintf(s->dir, sizeof(s->dir), "%s/%s", history, name);
 	if (mkdir(s->dir, 0755) < 0)
 		return -errno;
@@ -157,7 +164,6 @@ int sc_session_begin(struct sc_session *s, int argc, char **argv)
 {
 	int err;
 
-	memset(s, 0, sizeof(*s));
 	err = begin(s, argc, argv);
 	if (err == 0)
 		return 0;
