@@ -56,18 +56,12 @@ function route(kinds: ('metric' | 'event' | 'start')[], to: string): RouteConfig
   return fill(ROOT_SCHEMA.properties!.routes!.items!, {match: {kind: kinds}, to: [to]}) as RouteConfig;
 }
 
-/**
- * The configuration with exporters and routes for its transports. `criblWanted`: it was asked for, not only enabled by
- * default.
- */
-export function withImplicit(config: Config, criblWanted: boolean): Config {
+/** The configuration with exporters and routes for its transports. */
+export function withImplicit(config: Config): Config {
   const exporters: Record<string, ExporterConfig> = {...config.exporters};
   const routes: RouteConfig[] = [];
   const start = {start_message: config.libscope.configevent};
-  const cribl =
-    config.cribl.enable && criblWanted
-      ? (config.cribl.transport ?? (fill({$ref: '#/$defs/transport'}, {type: 'edge'}) as TransportConfig))
-      : undefined;
+  const cribl = config.cribl.enable ? config.cribl.transport : undefined;
   if (cribl) {
     const token = config.cribl.authtoken === '' ? {} : {authtoken: config.cribl.authtoken};
     exporters[IMPLICIT.cribl] = exporter(

@@ -3,6 +3,7 @@
 export {configFor, filterMatches, type ProcessFacts, withProcessEnvironment} from './custom.js';
 export {parseDestination, type TransportInput} from './destination.js';
 export {compileDfa, DFA_SIZE} from './dfa.js';
+export {configText, type EffectiveValue, effectiveValues} from './effective.js';
 export {IMPLICIT} from './implicit.js';
 export {
   defaultConfig,

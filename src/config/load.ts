@@ -137,10 +137,8 @@ export function load(options: LoadOptions): Loaded {
   if (problems.length > 0) throw new ConfigError(withoutEchoes(problems, document.problems));
   const filled = fill(ROOT_SCHEMA, data) as Config;
   filled.event.watch = complete(filled.event.watch);
-  const criblWanted =
-    filled.cribl.transport !== undefined || (data.cribl as {enable?: boolean} | undefined)?.enable === true;
   return {
-    config: withImplicit(filled, criblWanted),
+    config: withImplicit(filled),
     ...(file === undefined ? {} : {file}),
     origin: (path) => originOf(path, data, document, overrides),
   };

@@ -235,7 +235,9 @@ describe('destinations of AppScope 1.x', () => {
       authtoken: 't0',
       tls: {insecure_skip_verify: false},
     });
-    expect(from('cribl: {enable: true}').exporters['cribl.transport']).toMatchObject({protocol: 'edge'});
+    expect(from('cribl: {transport: {type: edge}}').exporters['cribl.transport']).toMatchObject({
+      protocol: 'edge',
+    });
   });
 
   it('send nothing anywhere unless asked', () => {
