@@ -27,7 +27,8 @@ export async function runCli(argv: readonly string[], context: Context): Promise
     await program.parseAsync(words, {from: 'user'});
     return status;
   } catch (error) {
-    return report(error, word, context);
+    // The launcher calls `prepare` for the user's `run`.
+    return report(error, word === 'prepare' ? 'run' : word, context);
   }
 }
 

@@ -33,6 +33,7 @@ export const SUBCOMMANDS: Readonly<Record<string, Entry>> = {
   ps: {load: async () => (await import('./ps.js')).definePs},
   extract: {load: async () => (await import('./extract.js')).defineExtract},
   completion: {load: async () => (await import('./completion.js')).defineCompletion},
+  prepare: {hidden: true, load: async () => (await import('./prepare.js')).definePrepare},
   version: {load: async () => (await import('./version.js')).defineVersion},
 };
 
