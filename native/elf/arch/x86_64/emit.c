@@ -149,7 +149,10 @@ static void pre_stub(struct out *o, const struct sc_site *s, uint64_t cells)
 	int cancel = s->kind == SC_SITE_CANCEL;
 
 	move_all(o, s->bytes, s->va - s->pre_len, s->pre_len);
-	if (!(s->flags & SC_SITE_NO_SLOT)) {
+	if (s->kind == SC_SITE_EARLY) {
+		PUT(o, 0xb8); /* mov $nr,%eax: dead here, the number is loaded into it later */
+		put32(o, (uint32_t)s->nr);
+	} else if (!(s->flags & SC_SITE_NO_SLOT)) {
 		if (cancel)
 			store_slot_cancel(o);
 		else if ((s->flags & SC_SITE_TIMED) || s->nr < 0)

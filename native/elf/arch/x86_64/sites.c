@@ -204,31 +204,6 @@ static void choose(const struct sc_text *t, uint64_t at, struct sc_site *s)
 		s->flags |= SC_SITE_PRE;
 }
 
-/* Adds a site; takes back what overlaps the window of the one before. */
-static void add(const struct sc_text *t, struct sc_site_list *l, struct sc_site *s)
-{
-	if (l->n) {
-		const struct sc_site *b = &l->site[l->n - 1];
-
-		if (s->va - s->pre_len < b->va + b->core_len + b->post_len) {
-			s->pre_len = 0;
-			s->flags &= (uint8_t)~(SC_SITE_TIMED | SC_SITE_PRE);
-			if (s->nr < 0)
-				s->post_len = 0;
-		}
-	}
-	if (!s->pre_len && !s->post_len) {
-		l->unseen++;
-		return;
-	}
-	if (l->n == l->cap) {
-		l->full = 1;
-		return;
-	}
-	memcpy(s->bytes, t->code + (s->va - t->va) - s->pre_len, s->pre_len + s->core_len + s->post_len);
-	l->site[l->n++] = *s;
-}
-
 /* The signal return: gdb and the unwinders know it by its bytes. */
 static int is_sigreturn(const struct sc_text *t, uint64_t at)
 {
@@ -239,23 +214,101 @@ static int is_sigreturn(const struct sc_text *t, uint64_t at)
 }
 
 /*
- * glibc from 2.41 on makes its cancellable calls in one function, and its signal handler cancels a
- * thread whose instruction pointer lies in it: code moved out of it would not be cancelled.
+ * musl, and glibc from 2.41 on, make their cancellable calls in one function, and their signal
+ * handler cancels a thread whose instruction pointer lies in it: code moved out of it would not be
+ * cancelled. So it stays as it is, and its callers get the windows.
  */
 static int is_cancel_arch(const struct sc_text *t, uint64_t at)
 {
-	static const uint8_t body[] = { 0x48, 0x89, 0xf0, 0x48, 0x89, 0xd7, 0x48, 0x89, 0xce, 0x4c, 0x89,
-					0xc2, 0x4d, 0x89, 0xca, 0x4c, 0x8b, 0x44, 0x24, 0x08, 0x4c, 0x8b,
-					0x4c, 0x24, 0x10, 0x4c, 0x89, 0x5c, 0x24, 0x08 };
+	static const uint8_t body[] = { 0x49, 0x89, 0xfb, 0x48, 0x89, 0xf0, 0x48, 0x89, 0xd7, 0x48, 0x89,
+					0xce, 0x4c, 0x89, 0xc2, 0x4d, 0x89, 0xca, 0x4c, 0x8b, 0x44, 0x24,
+					0x08, 0x4c, 0x8b, 0x4c, 0x24, 0x10, 0x4c, 0x89, 0x5c, 0x24, 0x08 };
 
 	return at >= sizeof(body) && !memcmp(t->code + at - sizeof(body), body, sizeof(body));
 }
 
-static uint64_t function_start(const struct sc_text *t, uint64_t at)
+/* Where that function begins, by what it does first: load or test the flag rdi points to. 0: unsure. */
+static uint64_t cancel_start(const struct sc_text *t, uint64_t at)
 {
-	while (at > 0 && !sc_marked(t, SC_MARK_SYNC, at))
-		at--;
-	return at;
+	for (uint64_t back = 33; back < 72 && back <= at; back++) {
+		const uint8_t *p = t->code + at - back;
+
+		if (!sc_marked(t, SC_MARK_TARGET, at - back) || !sc_marked(t, SC_MARK_START, at - back))
+			continue;
+		if (!memcmp(p, "\xf3\x0f\x1e\xfa", 4))
+			p += 4;
+		if (!memcmp(p, "\x8b\x07", 2) || !memcmp(p, "\xf6\x07", 2))
+			return at - back;
+	}
+	return 0;
+}
+
+/*
+ * exit and exit_group are called in a loop with the number in another register; no window fits
+ * there. The instruction that loads the number, `mov $nr,%reg`, is run once, straight before: it is
+ * itself 5 bytes. Only rdi (the status) is used of what the handler sees.
+ */
+static int early(const struct sc_text *t, uint64_t at, struct sc_site *s)
+{
+	uint64_t last = 0;
+	uint32_t nr = 0;
+	int reg;
+
+	if (at < 48 || t->code[at - 2] != 0x89 || (t->code[at - 1] & 0xc7) != 0xc0)
+		return 0;
+	reg = t->code[at - 1] >> 3 & 7;
+	for (uint64_t i = at - 48; i < at; i++) {
+		uint32_t v;
+
+		if (!sc_marked(t, SC_MARK_START, i) || (t->code[i] & 0xf8) != 0xb8)
+			continue;
+		memcpy(&v, t->code + i + 1, 4);
+		if (v == __NR_exit_group && (t->code[i] & 7) != reg)
+			return 0; /* _exit tries exit_group first, then exit: one report is enough */
+		if ((t->code[i] & 7) == reg) {
+			last = i;
+			nr = v;
+		}
+	}
+	if ((nr != __NR_exit && nr != __NR_exit_group) || is_entered(t, last, 5, 0))
+		return 0;
+	*s = (struct sc_site){ .va = t->va + last + 5, .nr = (int16_t)nr, .kind = SC_SITE_EARLY,
+			       .pre_len = 5, .flags = SC_SITE_PRE | SC_SITE_FLAGS };
+	return 1;
+}
+
+/* The address behind the last window. */
+static uint64_t window_end(const struct sc_site_list *l)
+{
+	const struct sc_site *s = &l->site[l->n - 1];
+
+	return l->n ? s->va + s->core_len + s->post_len : 0;
+}
+
+/* Adds a site; takes back what overlaps the window of the one before. */
+static void add(const struct sc_text *t, struct sc_site_list *l, struct sc_site *s)
+{
+	struct sc_site other;
+
+	if (s->va - s->pre_len < window_end(l)) {
+		s->pre_len = 0;
+		s->flags &= (uint8_t)~(SC_SITE_TIMED | SC_SITE_PRE);
+		if (s->nr < 0)
+			s->post_len = 0;
+	}
+	if (!s->pre_len && !s->post_len && early(t, s->va - t->va, &other) &&
+	    other.va - 5 >= window_end(l))
+		s = &other;
+	if (!s->pre_len && !s->post_len) {
+		l->unseen++;
+		return;
+	}
+	if (l->n == l->cap) {
+		l->full = 1;
+		return;
+	}
+	memcpy(s->bytes, t->code + (s->va - t->va) - s->pre_len, s->pre_len + s->core_len + s->post_len);
+	l->site[l->n++] = *s;
 }
 
 static int by_kind(const struct sc_text *t, uint64_t at, uint64_t cancel, struct sc_site *s)
@@ -287,7 +340,7 @@ void sc_scan_sites(const struct sc_text *t, struct sc_site_list *l)
 			continue;
 		l->all++;
 		if (is_cancel_arch(t, at))
-			cancel = function_start(t, at);
+			cancel = cancel_start(t, at);
 	}
 	for (uint64_t at = 0; at + 16 <= t->len; at++) {
 		struct sc_site s;
