@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the relay makes for one process, compiled from the configuration: enabled kinds, filters, verbosity, tags. */
+import type {ProcessFacts} from '../config/index.js';
 import type {MetricWatch} from '../records/names.js';
 import type {SourceType} from '../records/types.js';
 
@@ -57,21 +58,16 @@ export interface Settings {
   configuration: Record<string, unknown>;
 }
 
-/** Facts of a process that the filters of `custom:` look at. */
-export interface ProcessFacts {
-  proc: string;
-  cmd: string;
-  host: string;
-  username: string;
+/** What decides about a process's settings. */
+export interface Facts extends ProcessFacts {
+  /** Variables of its environment that the library handed over. */
   env: Readonly<Record<string, string>>;
-  /** Basenames of the executables of its ancestors, nearest first; read when asked. */
-  ancestors(): readonly string[];
 }
 
 /** The settings of each process: the base, with the `custom:` entries that match it. */
 export interface SettingsSource {
   readonly base: Settings;
-  of(facts: ProcessFacts): Settings;
+  of(facts: Facts): Settings;
 }
 
 /** Whether events of a kind are made. */

@@ -32,11 +32,7 @@ export interface SessionWriter {
   /** Event lines so far. */
   readonly events: number;
   append(records: readonly RelayRecord[]): void;
-  /**
-   * Makes all appended so far valid, together with the position it was read up to. To be called after every pass over
-   * the channels, also an empty one, at least every 100 ms while the relay runs: a query waits until a whole pass
-   * began after it was asked, that is, until the commit before the last one is younger than the query.
-   */
+  /** Makes all appended so far valid, together with the position it was read up to. */
   commit(position?: number): void;
   /** Changes status.json: the state, processes, losses elsewhere, notes. */
   setStatus(change: Partial<Omit<SessionStatus, 'pid' | 'updated'>>): void;
@@ -89,7 +85,6 @@ class Writer implements SessionWriter {
   #spans: Stream | undefined;
   #last: Commit;
   #pending = 0;
-  #lastCommitAt = 0;
   #status: SessionStatus;
   #statusDirty = true;
   #closed = false;
@@ -151,10 +146,8 @@ class Writer implements SessionWriter {
       names: this.#names.size,
       payloads: this.#payloads.journalSize,
       position,
-      asOf: this.#lastCommitAt,
     };
     this.#commitFile.write(next);
-    this.#lastCommitAt = Date.now();
     this.#last = next;
     this.#pending = 0;
     if (this.#statusDirty) this.#saveStatus();

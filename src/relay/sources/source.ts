@@ -14,6 +14,7 @@ import type {
   Span,
 } from '../../records/types.js';
 import type {Settings} from '../settings.js';
+import type {Connection} from './address.js';
 
 /** A metric as a source hands it over; type and unit come from the table of names when not given. */
 export interface MetricValue {
@@ -27,6 +28,18 @@ export interface MetricValue {
   buckets?: Buckets;
   type?: MetricType;
   unit?: string;
+}
+
+/** What a process opened by path. */
+export interface OpenFile {
+  /** As the program passed it. */
+  path: string;
+  /** One of KIND. */
+  kind: number;
+  /** Permission bits as octal digits read as a decimal number (0644 is 644); 0: unknown. */
+  perms: number;
+  owner: number;
+  group: number;
 }
 
 /** The process image a source works for, and the way out for what it makes. */
@@ -58,6 +71,20 @@ export interface Image {
   wantsSingle(name: string): boolean;
   /** Whether sum() of this name would do anything: its kind is on and the verbosity is below its limit for sums. */
   wantsSum(name: string): boolean;
+  /** Protocols found on connections, by object: set by whoever detects one, shown in net.close. */
+  readonly protocols: Map<number, string>;
+  /** Names that were resolved, by address: set by the DNS source, shown as net_peer_name. */
+  readonly names: Map<string, string>;
+  /** The connection of this object, from the record of its beginning; kept until its close was handled. */
+  connection(object: number): Connection | undefined;
+  connected(object: number, connection: Connection): void;
+  disconnected(object: number): void;
+  /** What is open by this object: from the records so far, else from the descriptor's parent image. */
+  file(object: number): OpenFile | undefined;
+  /** Remembers what was opened. */
+  opened(object: number, file: OpenFile): void;
+  /** Forgets it, after the records of its close. */
+  closed(object: number): void;
   span(span: Omit<Span, 'kind' | 'process'>): void;
   payload(payload: Omit<Payload, 'kind' | 'process'>): void;
 }

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+/** One process image in the relay: its facts, its open files, its sources, and the filters its records pass. */
+import type {Channel, RecordCursor} from '../channel/index.js';
+import {type MetricWatch, metricName} from '../records/names.js';
+import type {Metric, Payload, Process, RelayRecord, SourceType, Span} from '../records/types.js';
+import {eventsOn, metricsOn, type Settings} from './settings.js';
+import type {Connection} from './sources/address.js';
+import type {Image, MetricValue, OpenFile, Source} from './sources/source.js';
+import {singleOn} from './want.js';
+
+/** Closed files that are still remembered: a child may hold them open. */
+const CLOSED_KEPT = 256;
+const NAMES_KEPT = 1024;
+const NO_ATTRIBUTES = {};
+
+export class ProcessImage implements Image {
+  readonly channel: Channel;
+  readonly process: Process;
+  readonly settings: Settings;
+  readonly protocols = new Map<number, string>();
+  readonly names: Map<string, string> = new BoundedMap<string, string>(NAMES_KEPT);
+  /** Sources in their order. */
+  sources: readonly Source[] = [];
+  /** Sources by record type. */
+  byType: readonly (readonly Source[] | undefined)[] = [];
+  /** When its metrics were last reported, seconds since the epoch. */
+  reportedAt: number;
+  readonly #out: RelayRecord[];
+  readonly #files = new Map<number, OpenFile>();
+  readonly #connections = new Map<number, Connection>();
+  readonly #closed: number[] = [];
+  readonly #parent: ProcessImage | undefined;
+  readonly #channelPrefix: string;
+  readonly #singles = new Map<string, boolean>();
+
+  constructor(
+    channel: Channel,
+    process: Process,
+    settings: Settings,
+    out: RelayRecord[],
+    parent: ProcessImage | undefined,
+  ) {
+    this.channel = channel;
+    this.process = process;
+    this.settings = settings;
+    this.#out = out;
+    this.#parent = parent;
+    this.reportedAt = process.startTime;
+    // Distinct for images that begin within a thousand seconds of each other, and within 2^53 with the object.
+    this.#channelPrefix = String(Math.floor(process.startTime * 1e6) % 1e9 || 1);
+    if (parent === undefined) return;
+    // A fork: what was open is open here too, by the same objects.
+    for (const [object, file] of parent.#files) this.#files.set(object, file);
+    for (const [object, connection] of parent.#connections) this.#connections.set(object, connection);
+  }
+
+  channelId(object: number): string {
+    if (object === 0) return 'none';
+    return this.#channelPrefix + (object < 1e6 ? String(1e6 + object).slice(1) : String(object));
+  }
+
+  time(record: RecordCursor): number {
+    return this.channel.seconds(record.tsc);
+  }
+
+  file(object: number): OpenFile | undefined {
+    return this.#files.get(object) ?? this.#parent?.file(object);
+  }
+
+  connection(object: number): Connection | undefined {
+    return this.#connections.get(object) ?? this.#parent?.connection(object);
+  }
+
+  connected(object: number, connection: Connection): void {
+    this.#connections.set(object, connection);
+  }
+
+  disconnected(object: number): void {
+    this.#connections.delete(object);
+    this.protocols.delete(object);
+  }
+
+  opened(object: number, file: OpenFile): void {
+    this.#files.set(object, file);
+  }
+
+  closed(object: number): void {
+    if (!this.#files.has(object)) return;
+    this.#closed.push(object);
+    if (this.#closed.length > CLOSED_KEPT) this.#files.delete(this.#closed.shift()!);
+  }
+
+  wantsEvent(type: SourceType): boolean {
+    return eventsOn(this.settings, type);
+  }
+
+  event(
+    type: SourceType,
+    source: string,
+    time: number,
+    object: number,
+    data: Record<string, unknown> | string,
+  ): void {
+    const {events} = this.settings;
+    const watch = events.watch[type];
+    if (watch === undefined || !events.enabled) return;
+    let kept = data;
+    if (watch.name !== undefined && !watch.name(source)) return;
+    if (typeof kept === 'object') {
+      if (watch.field !== undefined) kept = onlyFields(kept, watch.field);
+      if (watch.value !== undefined && !anyValue(kept, watch.value)) return;
+    }
+    const {process} = this;
+    const channel = this.channelId(object);
+    this.#out.push({kind: 'event', sourcetype: type, source, time, channel, data: kept, process});
+  }
+
+  /** Past all filters: what the relay itself has to say. */
+  notice(text: string, time: number): void {
+    const {process} = this;
+    this.#out.push({
+      kind: 'event',
+      sourcetype: 'metric',
+      source: 'notice',
+      time,
+      channel: 'none',
+      data: text,
+      process,
+    });
+  }
+
+  /** Past all filters: the start message. */
+  start(time: number): void {
+    const {process, settings} = this;
+    this.#out.push({kind: 'start', time, process, configuration: settings.configuration});
+  }
+
+  wantsSum(name: string): boolean {
+    const row = metricName(name);
+    if (row === undefined) return metricsOn(this.settings, 'statsd');
+    if (!metricsOn(this.settings, row.watch)) return false;
+    return row.single === 0 || this.settings.metrics.verbosity < row.single;
+  }
+
+  sum(metric: MetricValue, watch?: MetricWatch): void {
+    const row = metricName(metric.name);
+    if (!metricsOn(this.settings, watch ?? row?.watch ?? 'statsd')) return;
+    const made = this.#metric(metric, row === undefined ? false : row.single !== 0);
+    if (made.value === 0 && made.summary) return;
+    this.#out.push(made);
+    if (row?.single === 0 && metric.name !== 'proc.start') this.#asEvent(made);
+  }
+
+  wantsSingle(name: string): boolean {
+    let wanted = this.#singles.get(name);
+    if (wanted === undefined) {
+      wanted = singleOn(this.settings, name);
+      this.#singles.set(name, wanted);
+    }
+    return wanted;
+  }
+
+  single(metric: MetricValue): void {
+    if (!this.wantsSingle(metric.name)) return;
+    const row = metricName(metric.name);
+    const made = this.#metric(metric, false);
+    this.#asEvent(made);
+    if (row === undefined || !metricsOn(this.settings, row.watch)) return;
+    if (this.settings.metrics.verbosity >= row.single) this.#out.push(made);
+  }
+
+  span(span: Omit<Span, 'kind' | 'process'>): void {
+    this.#out.push({kind: 'span', ...span, process: this.process});
+  }
+
+  payload(payload: Omit<Payload, 'kind' | 'process'>): void {
+    this.#out.push({kind: 'payload', ...payload, process: this.process});
+  }
+
+  #metric(metric: MetricValue, summary: boolean): Metric {
+    const row = metricName(metric.name);
+    return {
+      kind: 'metric',
+      name: metric.name,
+      type: metric.type ?? row?.type ?? 'gauge',
+      unit: metric.unit ?? row?.unit ?? '',
+      value: metric.value,
+      attributes: metric.attributes ?? NO_ATTRIBUTES,
+      summary,
+      time: metric.time,
+      ...(metric.startTime === undefined ? {} : {startTime: metric.startTime}),
+      ...(metric.buckets === undefined ? {} : {buckets: metric.buckets}),
+      process: this.process,
+    };
+  }
+
+  /** `event.watch` type metric: the record as an event. */
+  #asEvent(metric: Metric): void {
+    if (!this.wantsEvent('metric')) return;
+    const {name, type, value, attributes, unit, process, time} = metric;
+    this.event('metric', name, time, 0, {
+      _metric: name,
+      _metric_type: type,
+      _value: value,
+      proc: process.proc,
+      pid: process.pid,
+      host: process.host,
+      ...attributes,
+      unit,
+    });
+  }
+}
+
+function onlyFields(
+  data: Record<string, unknown>,
+  field: (name: string) => boolean,
+): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(data).filter(([name]) => field(name)));
+}
+
+function anyValue(data: Record<string, unknown>, value: (text: string) => boolean): boolean {
+  return Object.values(data).some((one) => value(String(one)));
+}
+
+/** Forgets its oldest entries. */
+class BoundedMap<K, V> extends Map<K, V> {
+  readonly #most: number;
+  constructor(most: number) {
+    super();
+    this.#most = most;
+  }
+  override set(key: K, value: V): this {
+    if (this.size >= this.#most && !this.has(key)) this.delete(this.keys().next().value as K);
+    return super.set(key, value);
+  }
+}

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * From the channels of a folder to sinks: batches are decoded by the sources of their process image, periods are
+ * reported, ends are noticed. The session relay and the relay service drive the same pipeline.
+ *
+ *   ChannelFolder -> batch -> ProcessImage -> its sources -> records -> sink.append ... sink.commit, folder.commit
+ */
+import {type Channel, type ChannelFolder, LOST, REC, RecordCursor} from '../channel/index.js';
+import type {RelayRecord} from '../records/types.js';
+import {ProcessImage} from './image.js';
+import {ancestors, describe} from './process-info.js';
+import type {SettingsSource} from './settings.js';
+import {CounterSource} from './sources/counters.js';
+import {SOURCES} from './sources/index.js';
+import {ProcessSource} from './sources/process.js';
+import type {Source, SourceKind} from './sources/source.js';
+import {type ImageState, NEW_STATE, type RelayState} from './state.js';
+import {controlOf} from './want.js';
+
+/** Where records go. */
+export interface Sink {
+  append(records: readonly RelayRecord[]): void;
+  /** Everything appended is kept when this returns; `position` and `state` are what a next relay goes on from. */
+  commit(position: number, state: RelayState): void;
+  /** False: no more batches are taken for now (a full queue that must not drop). */
+  ready?(): boolean;
+}
+
+export interface PipelineOptions {
+  folder: ChannelFolder;
+  settings: SettingsSource;
+  sink: Sink;
+  /** Of the relay before us, at the position the folder goes on from. */
+  state?: RelayState;
+  /** Seconds since the epoch. */
+  now?: () => number;
+  kinds?: readonly SourceKind[];
+}
+
+export interface PipelineStats {
+  seen: number;
+  live: number;
+  records: number;
+  /** Records lost by cause, of all images so far. */
+  lost: Record<string, number>;
+}
+
+interface Running {
+  image: ProcessImage;
+  process: ProcessSource;
+  counters: CounterSource;
+  /** Losses by LIMIT that were announced, and in which second. */
+  limited: number;
+  limitedAt: number;
+}
+
+const BATCH = 1024 * 1024;
+const HAND_OVER = 2048;
+/** Most notes that are kept. */
+const NOTES = 100;
+/** Living processes up to this many are sampled between reports, so that one that is killed has fresh figures. */
+const REFRESHED = 64;
+
+export class Pipeline {
+  readonly #folder: ChannelFolder;
+  readonly #settings: SettingsSource;
+  readonly #sink: Sink;
+  readonly #now: () => number;
+  readonly #kinds: readonly SourceKind[];
+  readonly #images = new Map<number, Running>();
+  /** Images by the TSC they began at: how a fork names its parent. */
+  readonly #byStart = new Map<number, ProcessImage>();
+  /** Processor time reported by earlier images of a pid: it goes on through exec. */
+  readonly #cpuOfPid = new Map<number, number>();
+  readonly #restored: RelayState;
+  readonly #cursor = new RecordCursor();
+  readonly #out: RelayRecord[] = [];
+  readonly #stats: PipelineStats = {seen: 0, live: 0, records: 0, lost: {}};
+  #changed = false;
+  /** What is not seen and why, for people. */
+  readonly notes = new Set<string>();
+
+  constructor(options: PipelineOptions) {
+    this.#folder = options.folder;
+    this.#settings = options.settings;
+    this.#sink = options.sink;
+    this.#now = options.now ?? (() => Date.now() / 1000);
+    this.#kinds = options.kinds ?? SOURCES;
+    this.#restored = options.state ?? NEW_STATE;
+    this.#stats.seen = this.#restored.seen;
+    this.#stats.lost = {...this.#restored.lost};
+    for (const note of this.#restored.notes) this.notes.add(note);
+  }
+
+  get stats(): Readonly<PipelineStats> {
+    return {...this.#stats, live: this.#images.size};
+  }
+
+  /** Whether something was appended since the last commit. */
+  get dirty(): boolean {
+    return this.#changed;
+  }
+
+  /** Takes what there is, for at most `budgetMs`. True: more is waiting. */
+  pass(budgetMs = 50): boolean {
+    const until = performance.now() + budgetMs;
+    this.#begin();
+    while (this.#sink.ready?.() ?? true) {
+      const batch = this.#folder.next(BATCH);
+      if (batch === undefined) {
+        this.#end();
+        this.#handOver();
+        return false;
+      }
+      const running = this.#images.get(batch.channel.key) ?? this.#add(batch.channel);
+      this.#decode(running.image, batch.bytes);
+      if (performance.now() > until) break;
+    }
+    this.#handOver();
+    return true;
+  }
+
+  /** Reports of the periods that are over, notices, fresh samples: about once a second. */
+  tick(): void {
+    const now = this.#now();
+    for (const running of this.#images.values()) {
+      const {image} = running;
+      this.#notice(running, now);
+      if (image.channel.ended) continue;
+      if (now - image.reportedAt >= image.settings.summaryPeriod) {
+        image.reportedAt = now;
+        for (const source of image.sources) source.report?.(now, false);
+      } else if (this.#images.size <= REFRESHED) running.process.refresh();
+    }
+    this.#handOver();
+  }
+
+  /** Everything so far becomes valid for good. */
+  commit(): void {
+    const now = this.#now();
+    for (const {image} of this.#images.values()) for (const source of image.sources) source.flush?.(now);
+    this.#handOver();
+    this.#sink.commit(this.#folder.position, this.state());
+    this.#folder.commit();
+    this.#changed = false;
+  }
+
+  /** What the next relay must know of images that still live. */
+  state(): RelayState {
+    const images: Record<string, ImageState> = {};
+    for (const {image, process, counters} of this.#images.values()) {
+      images[image.channel.path] = {process: process.state, ...counters.state, reportedAt: image.reportedAt};
+    }
+    return {images, seen: this.#stats.seen, lost: this.#stats.lost, notes: [...this.notes]};
+  }
+
+  #begin(): void {
+    if (this.#folder.channels.size === this.#images.size) return;
+    const fresh: Channel[] = [];
+    for (const channel of this.#folder.channels.values()) {
+      if (!this.#images.has(channel.key) && channel.state !== 'empty') fresh.push(channel);
+    }
+    // Parents before children: a child copies what its parent has open.
+    fresh.sort((a, b) => a.header.startTsc - b.header.startTsc);
+    for (const channel of fresh) this.#add(channel);
+  }
+
+  #add(channel: Channel): Running {
+    const process = describe(channel);
+    const pid = channel.hostPid;
+    let line: string[] | undefined;
+    const settings = this.#settings.of({
+      proc: process.proc,
+      cmd: process.cmd,
+      host: process.host,
+      username: process.username,
+      env: process.env,
+      variable: (name) => process.env[name],
+      ancestors: () => {
+        line ??= ancestors(pid || process.pid);
+        return line;
+      },
+    });
+    process.tags = {...settings.tags};
+    const parent = this.#byStart.get(channel.header.parentStartTsc);
+    const image = new ProcessImage(channel, process, settings, this.#out, parent);
+    const running: Running = {
+      image,
+      process: new ProcessSource(image, this.#cpuOfPid.get(process.pid) ?? 0),
+      counters: new CounterSource(image),
+      limited: channel.lost()[LOST.LIMIT] ?? 0,
+      limitedAt: 0,
+    };
+    if (settings !== this.#settings.base) channel.setControl(controlOf(settings));
+    this.#images.set(channel.key, running);
+    this.#byStart.set(channel.header.startTsc, image);
+    this.#attach(running);
+    const before = this.#restored.images[channel.path];
+    if (before === undefined) this.#announce(running);
+    else this.#restore(running, before);
+    this.#changed = true;
+    return running;
+  }
+
+  /** Makes the sources and the table by record type. */
+  #attach({image, process, counters}: Running): void {
+    const sources: Source[] = [process, counters];
+    const byType: Source[][] = [];
+    const listen = (source: Source, types: readonly number[]) => {
+      for (const type of types) {
+        byType[type] ??= [];
+        byType[type].push(source);
+      }
+    };
+    listen(process, ProcessSource.types());
+    for (const kind of this.#kinds) {
+      const source = kind.create(image);
+      if (source === undefined) continue;
+      sources.push(source);
+      listen(source, kind.types());
+    }
+    image.sources = sources;
+    image.byType = byType;
+  }
+
+  #announce(running: Running): void {
+    const {image, process} = running;
+    this.#stats.seen += 1;
+    if (image.settings.startMessage) image.start(image.process.startTime);
+    process.begin();
+  }
+
+  #restore(running: Running, before: ImageState): void {
+    running.process.state = before.process;
+    running.counters.state = before;
+    running.image.reportedAt = before.reportedAt;
+  }
+
+  #decode(image: ProcessImage, bytes: Buffer): void {
+    const cursor = this.#cursor.reset(bytes);
+    const {byType} = image;
+    let count = 0;
+    while (cursor.next()) {
+      count += 1;
+      if (cursor.type === REC.NOTE) this.#note(image.process.proc, cursor.text());
+      const sources = byType[cursor.type];
+      if (sources === undefined) continue;
+      for (let i = 0; i < sources.length; i++) sources[i]!.record?.(cursor);
+      if (this.#out.length >= HAND_OVER) this.#handOver();
+    }
+    this.#stats.records += count;
+    this.#changed = true;
+  }
+
+  /** Images that are over and read to their end. */
+  #end(): void {
+    for (const [key, running] of this.#images) {
+      const {image, process} = running;
+      const {channel} = image;
+      if (!channel.drained) continue;
+      const now = this.#now();
+      image.process.endTime ??= channel.endedAt || now;
+      if (channel.exitCode !== undefined) image.process.exitCode = channel.exitCode;
+      for (const source of image.sources) source.flush?.(now);
+      this.#notice(running, now);
+      for (const source of image.sources) source.report?.(now, true);
+      for (const source of image.sources) source.end?.();
+      this.#keepTotals(running);
+      if (channel.state === 'exec') this.#cpuOfPid.set(image.process.pid, process.state.cpuUs);
+      else this.#cpuOfPid.delete(image.process.pid);
+      this.#images.delete(key);
+      this.#byStart.delete(channel.header.startTsc);
+      this.#folder.release(channel);
+      this.#changed = true;
+    }
+  }
+
+  #keepTotals({image}: Running): void {
+    const lost = image.channel.lost();
+    for (const [name, index] of Object.entries(LOST)) {
+      const cause = name.toLowerCase();
+      const value = lost[index] ?? 0;
+      if (value > 0) this.#stats.lost[cause] = (this.#stats.lost[cause] ?? 0) + value;
+    }
+    if (image.channel.failure !== undefined) this.#stats.lost.failed = (this.#stats.lost.failed ?? 0) + 1;
+  }
+
+  /** The library left records out because of maxeventpersec: said once per second and process. */
+  #notice(running: Running, now: number): void {
+    const {image} = running;
+    const limited = image.channel.lost()[LOST.LIMIT] ?? 0;
+    if (limited === running.limited || Math.floor(now) === running.limitedAt) return;
+    running.limited = limited;
+    running.limitedAt = Math.floor(now);
+    const rate = image.settings.events.maxPerSec;
+    image.notice(`Truncated metrics. Your rate exceeded ${rate} metrics per second`, now);
+  }
+
+  #note(proc: string, text: string): void {
+    if (text !== '' && this.notes.size < NOTES) this.notes.add(`${proc}: ${text}`);
+  }
+
+  #handOver(): void {
+    if (this.#out.length === 0) return;
+    this.#changed = true;
+    this.#sink.append(this.#out);
+    this.#out.length = 0;
+  }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Who a process image is: the Process of its records, from the channel's header and strings. */
+import {createHash} from 'node:crypto';
+import {readFileSync, readlinkSync} from 'node:fs';
+import {basename} from 'node:path';
+import type {Channel} from '../channel/index.js';
+import type {Process} from '../records/types.js';
+
+const ID_TAIL = 32;
+/** Accounts are read again after so long. */
+const ACCOUNTS_MS = 60_000;
+
+/** The Process of a channel, without tags: those come with its settings. */
+export function describe(channel: Channel): Process {
+  const {header, info} = channel;
+  const proc = processName(info.exe, info.name, info.argv[0] ?? '');
+  const cmd = info.argv.length > 0 ? info.argv.join(' ') : info.exe;
+  return {
+    key: channel.key,
+    pid: header.pid,
+    ppid: header.ppid,
+    proc,
+    cmd,
+    args: info.argv,
+    exe: info.exe,
+    cwd: info.cwd,
+    host: info.host,
+    uid: header.uid,
+    gid: header.gid,
+    username: accountName('/etc/passwd', header.uid),
+    groupname: accountName('/etc/group', header.gid),
+    cgroup: `0::${info.cgroup}`,
+    containerId: /(?:^|[/:-])([0-9a-f]{64})(?:\.scope)?(?:$|\/)/.exec(info.cgroup)?.[1] ?? '',
+    machineId: info.machineId,
+    uuid: imageUuid(channel),
+    id: `${info.host}-${proc}-${cmd.slice(-ID_TAIL)}`,
+    libc: info.libc,
+    runtime: info.runtime,
+    startTime: header.startTime,
+    tags: {},
+    env: info.env,
+  };
+}
+
+/**
+ * The name the program was started by where it is a link to the executable (python3 -> python3.11, ls -> busybox), else
+ * the executable's. argv[0] alone would not do: programs overwrite it.
+ */
+function processName(exe: string, name: string, argv0: string): string {
+  const own = name || basename(exe);
+  const called = basename(argv0.replace(/^-/, ''));
+  if (called !== '' && called !== own && own.startsWith(called)) return called;
+  if (/^(?:busybox|coreutils|toybox)$/.test(own) && /^[\w.[-]+$/.test(called)) return called;
+  return own;
+}
+
+/** In the form of a version 4 UUID; the same whenever this image is read. */
+function imageUuid(channel: Channel): string {
+  const {bootId, pid, startTsc, pidNs} = channel.header;
+  const hex = createHash('sha256').update(`${bootId} ${pidNs} ${pid} ${startTsc}`).digest('hex');
+  const variant = ((Number.parseInt(hex[16]!, 16) & 3) | 8).toString(16);
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `4${hex.slice(13, 16)}`,
+    `${variant}${hex.slice(17, 20)}`,
+    hex.slice(20, 32),
+  ].join('-');
+}
+
+const accounts = new Map<string, {at: number; names: Map<number, string>}>();
+
+/** Name of an id in a file like /etc/passwd; empty when unknown. */
+function accountName(path: string, id: number): string {
+  let table = accounts.get(path);
+  if (table === undefined || Date.now() - table.at > ACCOUNTS_MS) {
+    table = {at: Date.now(), names: readAccounts(path)};
+    accounts.set(path, table);
+  }
+  return table.names.get(id) ?? '';
+}
+
+function readAccounts(path: string): Map<number, string> {
+  const names = new Map<number, string>();
+  try {
+    for (const line of readFileSync(path, 'utf8').split('\n')) {
+      const [name, , id] = line.split(':');
+      if (name && id && !names.has(Number(id))) names.set(Number(id), name);
+    }
+  } catch {
+    // No such file, in a container for example: ids have no names.
+  }
+  return names;
+}
+
+/** Basenames of the executables of a process's ancestors, nearest first; pid 1 is left out. */
+export function ancestors(pid: number): string[] {
+  const names: string[] = [];
+  let next = parentOf(pid);
+  while (next > 1 && names.length < 64) {
+    try {
+      names.push(basename(readlinkSync(`/proc/${next}/exe`)));
+    } catch {
+      // A kernel thread, or not ours to see.
+    }
+    next = parentOf(next);
+  }
+  return names;
+}
+
+function parentOf(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return Number(stat.slice(stat.lastIndexOf(')') + 4).split(' ')[0]) || 0;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Addresses of a connection as text and as fields of events and metrics. */
+import {type ConnInfo, FD_FLAG} from '../../channel/index.js';
+import type {Attributes} from '../../records/types.js';
+
+const AF_UNIX = 1;
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_STREAM = 1;
+/** By SOCK_*. */
+const TYPES: readonly string[] = ['OTHER', 'TCP', 'UDP', 'RAW', 'RDM', 'SEQPACKET'];
+const HTTP_PORTS = new Set([80, 443]);
+
+/** A connection as the net source remembers it. */
+export interface Connection {
+  family: number;
+  type: number;
+  localIp: string;
+  localPort: number;
+  remoteIp: string;
+  remotePort: number;
+  /** AF_UNIX: inodes of the two ends; 0: unknown. */
+  localInode: number;
+  remoteInode: number;
+  /** Bits of FD_FLAG. */
+  flags: number;
+}
+
+/** Copies what a record says; its views do not outlive the record. */
+export function connectionOf(info: ConnInfo): Connection {
+  const unix = info.family === AF_UNIX;
+  return {
+    family: info.family,
+    type: info.type,
+    localIp: unix ? '' : formatIp(info.family, info.local),
+    localPort: info.localPort,
+    remoteIp: unix ? '' : formatIp(info.family, info.remote),
+    remotePort: info.remotePort,
+    localInode: unix ? readU64(info.local, 0) : 0,
+    remoteInode: unix ? readU64(info.remote, 0) || readU64(info.local, 8) : 0,
+    flags: info.flags,
+  };
+}
+
+function readU64(bytes: Buffer, at: number): number {
+  return bytes.readUInt32LE(at + 4) * 2 ** 32 + bytes.readUInt32LE(at);
+}
+
+/** Dotted or RFC 5952 text of the first 4 or all 16 bytes. */
+export function formatIp(family: number, bytes: Uint8Array): string {
+  if (family !== AF_INET6) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
+  const groups: number[] = [];
+  for (let i = 0; i < 16; i += 2) groups.push((bytes[i]! << 8) | bytes[i + 1]!);
+  if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff)
+    return `::ffff:${bytes[12]}.${bytes[13]}.${bytes[14]}.${bytes[15]}`;
+  const gap = longestZeros(groups);
+  const hex = groups.map((group) => group.toString(16));
+  if (gap.length < 2) return hex.join(':');
+  return `${hex.slice(0, gap.start).join(':')}::${hex.slice(gap.start + gap.length).join(':')}`;
+}
+
+function longestZeros(groups: readonly number[]): {start: number; length: number} {
+  let best = {start: 0, length: 0};
+  let start = 0;
+  for (let i = 0; i <= groups.length; i++) {
+    if (groups[i] === 0) continue;
+    if (i - start > best.length) best = {start, length: i - start};
+    start = i + 1;
+  }
+  return best;
+}
+
+export function isStream(connection: Connection): boolean {
+  return connection.type === SOCK_STREAM;
+}
+
+export function isInet(connection: Connection): boolean {
+  return connection.family === AF_INET || connection.family === AF_INET6;
+}
+
+/** `IP.TCP`, `Unix.UDP`, … */
+export function transportName(connection: Connection): string {
+  const kind = TYPES[connection.type] ?? 'OTHER';
+  return `${connection.family === AF_UNIX ? 'Unix' : 'IP'}.${kind}`;
+}
+
+/** `TCP`, `UDP`, …, `NETLINK` */
+export function protoName(connection: Connection): string {
+  if (!isInet(connection) && connection.family !== AF_UNIX)
+    return connection.family === 16 ? 'NETLINK' : 'OTHER';
+  return TYPES[connection.type] ?? 'OTHER';
+}
+
+/** Members of `data` that net and http events share. */
+export function addressFields(connection: Connection): Record<string, unknown> {
+  const data: Record<string, unknown> = {net_transport: transportName(connection)};
+  if (connection.family === AF_UNIX) {
+    if (connection.remoteInode !== 0) data.unix_peer_inode = connection.remoteInode;
+    if (connection.localInode !== 0) data.unix_local_inode = connection.localInode;
+    return data;
+  }
+  data.net_peer_ip = connection.remoteIp;
+  data.net_peer_port = connection.remotePort;
+  data.net_host_ip = connection.localIp;
+  data.net_host_port = connection.localPort;
+  return data;
+}
+
+/** `http` when a port says so. */
+export function portProtocol(connection: Connection): string | undefined {
+  if (!isInet(connection)) return undefined;
+  return HTTP_PORTS.has(connection.localPort) || HTTP_PORTS.has(connection.remotePort) ? 'http' : undefined;
+}
+
+/** Fields of a single net.rx or net.tx. */
+export function transferFields(connection: Connection): Attributes {
+  const proto = protoName(connection);
+  if (connection.family === AF_UNIX)
+    return {
+      domain: 'UNIX',
+      proto,
+      localn: connection.localInode,
+      remoten: connection.remoteInode,
+      data: 'clear',
+    };
+  const tls = connection.localPort === 443 || connection.remotePort === 443 || connection.flags & FD_FLAG.TLS;
+  return {
+    domain: 'AF_INET',
+    proto,
+    localip: connection.localIp,
+    localp: connection.localPort,
+    remoteip: connection.remoteIp,
+    remotep: connection.remotePort,
+    data: tls ? 'ssl' : 'clear',
+  };
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Sums per period, by difference of the counters in the channel. Counters never lose, so that what a full ring lost of
+ * single records still shows here at the end of the process.
+ */
+import {COUNTER, LOST} from '../../channel/index.js';
+import type {CounterName} from '../../channel/layout.js';
+import type {Attributes, Buckets} from '../../records/types.js';
+import type {Image, Source} from './source.js';
+
+type Row = [name: string, counter: CounterName, attributes?: Attributes];
+
+const CLASSES = ['inet_tcp', 'inet_udp', 'unix_tcp', 'unix_udp', 'other'] as const;
+const perClass = (name: string, way: 'RX' | 'TX'): Row[] =>
+  CLASSES.map((kind) => [name, `NET_${way}_${kind.toUpperCase()}` as CounterName, {class: kind}]);
+
+/** Counters in the order they are reported. */
+const SUMS: readonly Row[] = [
+  ['fs.read', 'FS_READ_BYTES'],
+  ['fs.write', 'FS_WRITE_BYTES'],
+  ...perClass('net.rx', 'RX'),
+  ...perClass('net.tx', 'TX'),
+  ['fs.seek', 'FS_SEEK'],
+  ['fs.stat', 'FS_STAT'],
+  ['fs.open', 'FS_OPEN'],
+  ['fs.close', 'FS_CLOSE'],
+  ['fs.delete', 'FS_DELETE'],
+];
+const GAUGES: readonly Row[] = [
+  ['net.port', 'NET_PORT'],
+  ['net.tcp', 'NET_TCP'],
+  ['net.udp', 'NET_UDP'],
+  ['net.other', 'NET_OTHER'],
+];
+const CONNECTIONS: readonly Row[] = [
+  ['net.open', 'NET_OPEN'],
+  ['net.close', 'NET_CLOSE'],
+];
+const ERRORS: readonly Row[] = [
+  ['net.error', 'NET_ERR_CONNECTION', {class: 'connection'}],
+  ['net.error', 'NET_ERR_RX_TX', {class: 'rx_tx'}],
+  ['net.error', 'DNS_ERR', {class: 'dns'}],
+  ['fs.error', 'FS_ERR_OPEN_CLOSE', {class: 'open_close'}],
+  ['fs.error', 'FS_ERR_READ_WRITE', {class: 'read_write'}],
+  ['fs.error', 'FS_ERR_STAT', {class: 'stat'}],
+];
+
+export class CounterSource implements Source {
+  readonly #image: Image;
+  #before: Float64Array;
+  #lostBefore: Float64Array;
+  #now: Float64Array = new Float64Array(0);
+
+  constructor(image: Image) {
+    this.#image = image;
+    this.#before = new Float64Array(image.channel.counters().length);
+    this.#lostBefore = new Float64Array(image.channel.lost().length);
+  }
+
+  report(now: number): void {
+    const image = this.#image;
+    const time = image.process.endTime ?? now;
+    this.#now = image.channel.counters();
+    for (const row of SUMS) this.#sum(row, time);
+    for (const [name, counter] of GAUGES) this.#gauge(name, counter, time);
+    for (const row of CONNECTIONS) this.#sum(row, time);
+    this.#durations(time);
+    for (const row of ERRORS) this.#sum(row, time);
+    this.#losses(time);
+    this.#before = Float64Array.from(this.#now);
+  }
+
+  /** What was reported already, for the next relay of this channel. */
+  get state(): {counters: number[]; lost: number[]} {
+    return {counters: [...this.#before], lost: [...this.#lostBefore]};
+  }
+
+  set state(state: {counters: number[]; lost: number[]}) {
+    this.#before = Float64Array.from(this.#before, (_, i) => state.counters[i] ?? 0);
+    this.#lostBefore = Float64Array.from(this.#lostBefore, (_, i) => state.lost[i] ?? 0);
+  }
+
+  #delta(counter: CounterName): number {
+    const index = COUNTER[counter];
+    return Math.max(0, this.#now[index]! - this.#before[index]!);
+  }
+
+  #sum([name, counter, attributes]: Row, time: number): void {
+    if (!this.#image.wantsSum(name)) return;
+    const value = this.#delta(counter);
+    if (value > 0) this.#image.sum({name, value, time, ...(attributes === undefined ? {} : {attributes})});
+  }
+
+  #gauge(name: string, counter: CounterName, time: number): void {
+    if (!this.#image.wantsSum(name)) return;
+    this.#image.sum({name, value: Math.max(0, this.#now[COUNTER[counter]]!), time});
+  }
+
+  /** Means over the period; the buckets carry sum and count to destinations that can add them up. */
+  #durations(time: number): void {
+    const {channel} = this.#image;
+    const micros = channel.nanoseconds(this.#delta('FS_READ_TICKS') + this.#delta('FS_WRITE_TICKS')) / 1e3;
+    const millis = channel.nanoseconds(this.#delta('NET_TICKS')) / 1e6;
+    this.#mean('fs.duration', micros, this.#delta('FS_READ_OPS') + this.#delta('FS_WRITE_OPS'), time);
+    this.#mean('net.duration', millis, this.#delta('NET_CLOSE'), time);
+  }
+
+  #mean(name: string, sum: number, count: number, time: number): void {
+    if (count === 0 || !this.#image.wantsSum(name)) return;
+    const value = Math.round((sum / count) * 1000) / 1000;
+    const buckets: Buckets = {bounds: [], counts: [count], sum, count, min: value, max: value};
+    this.#image.sum({name, value, time, buckets});
+  }
+
+  #losses(time: number): void {
+    const lost = this.#image.channel.lost();
+    for (const [name, index] of Object.entries(LOST)) {
+      const value = Math.max(0, (lost[index] ?? 0) - (this.#lostBefore[index] ?? 0));
+      if (value > 0)
+        this.#image.sum({name: 'scope.lost', value, time, attributes: {class: name.toLowerCase()}});
+    }
+    this.#lostBefore = Float64Array.from(lost);
+  }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What a relay leaves for the next one in case it is killed: how far it read, which images were announced, what was
+ * reported of them. One file per commit of the session, named by the number that the session's commit holds: so the
+ * state and the session's files change in one step.
+ */
+import {readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {ScopeError} from '../base/errors.js';
+import type {ProcessState} from './sources/process.js';
+
+export interface ImageState {
+  process: ProcessState;
+  /** Counters and losses that were reported. */
+  counters: number[];
+  lost: number[];
+  /** Seconds since the epoch. */
+  reportedAt: number;
+}
+
+export interface RelayState {
+  /** By path of the channel. */
+  images: Record<string, ImageState>;
+  /** Images seen so far. */
+  seen: number;
+  /** Losses of images that are over, by cause. */
+  lost: Record<string, number>;
+  /** What is not seen and why. */
+  notes: string[];
+}
+
+export const NEW_STATE: Readonly<RelayState> = {images: {}, seen: 0, lost: {}, notes: []};
+
+/** A state and the position of the channel folder it belongs to. */
+export interface Saved {
+  position: number;
+  state: RelayState;
+}
+
+const NAME = /^relay-(\d+)\.json$/;
+
+/** The states of one session. */
+export class StateFiles {
+  readonly #dir: string;
+
+  /** `dir`: a folder of ours that exists. */
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  /** The state of a commit; undefined for 0, before any. */
+  read(number: number): Saved | undefined {
+    if (number === 0) return undefined;
+    try {
+      return JSON.parse(readFileSync(this.#path(number), 'utf8')) as Saved;
+    } catch (cause) {
+      throw new ScopeError('SCOPE_SESSION_INVALID', `${this.#path(number)}: ${(cause as Error).message}`, {
+        cause,
+      });
+    }
+  }
+
+  /** Before the session's commit with this number. */
+  write(number: number, saved: Saved): void {
+    writeFileSync(this.#path(number), JSON.stringify(saved));
+  }
+
+  /** After it: the others are of no use any more. */
+  keepOnly(number: number): void {
+    for (const name of readdirSync(this.#dir)) {
+      const found = NAME.exec(name);
+      if (found && Number(found[1]) !== number) rmSync(join(this.#dir, name), {force: true});
+    }
+  }
+
+  #path(number: number): string {
+    return join(this.#dir, `relay-${number}.json`);
+  }
+}

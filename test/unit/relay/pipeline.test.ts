@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+import {describe, expect, it} from 'vitest';
+import {COUNTER, LOST, REC} from '../../../src/channel/index.js';
+import {
+  EPOCH,
+  makeExit,
+  makeOpen,
+  makeRecord,
+  makeText,
+  memoryChannel,
+} from '../../helpers/channel-records.js';
+import {testRelay} from '../../helpers/relay.js';
+
+describe('the life of a process', () => {
+  it('gives a start message, proc.start, its events, and everything it counted at its end', () => {
+    const relay = testRelay();
+    const channel = relay.folder.add(memoryChannel(1));
+    channel.counter[COUNTER.FS_OPEN] = 2;
+    channel.counter[COUNTER.FS_READ_BYTES] = 4096;
+    channel.counter[COUNTER.NET_RX_INET_TCP] = 1264;
+    channel.counter[COUNTER.FS_ERR_STAT] = 3;
+    channel.table = [
+      {
+        fd: 1,
+        object: 7,
+        rxBytes: 0,
+        txBytes: 0,
+        rxOps: 0,
+        txOps: 0,
+        ticks: 0,
+        openTsc: 0,
+        flags: 0,
+        kind: 2,
+        protocol: 0,
+      },
+    ];
+    relay.folder.put(
+      channel,
+      makeText('hello\n', {fd: 1, object: 7, tsc: 600_000_000}),
+      makeExit(
+        {utime_us: 1000, stime_us: 500, rss_kib: 2048, threads: 1, fds: 3, children: 0},
+        {tsc: 1_000_000_000},
+      ),
+    );
+    relay.folder.end(channel, 0);
+    relay.run();
+    expect(
+      relay.records.map((r) => (r.kind === 'metric' ? r.name : r.kind === 'event' ? r.source : r.kind)),
+    ).toEqual([
+      'start',
+      'proc.start',
+      'stdout',
+      'proc.cpu',
+      'proc.cpu_perc',
+      'proc.mem',
+      'proc.thread',
+      'proc.fd',
+      'proc.child',
+      'fs.read',
+      'net.rx',
+      'fs.open',
+      'fs.error',
+    ]);
+    expect(relay.metrics('proc.start')[0]).toMatchObject({
+      value: 1,
+      time: EPOCH + 0.5,
+      attributes: {username: 'root', args: '/usr/bin/curl -s http://localhost:18080/1k.txt'},
+    });
+    expect(relay.metrics('proc.cpu')[0]).toMatchObject({value: 1500, time: EPOCH + 1, summary: false});
+    expect(relay.metrics('proc.cpu_perc')[0]!.value).toBeCloseTo(0.3, 3);
+    expect(relay.metrics('net.rx')[0]).toMatchObject({
+      value: 1264,
+      attributes: {class: 'inet_tcp'},
+      summary: true,
+    });
+    expect(relay.events('stdout')[0]).toMatchObject({
+      sourcetype: 'console',
+      time: EPOCH + 0.6,
+      data: {message: 'hello\n'},
+    });
+    expect(relay.folder.released).toEqual([channel]);
+    expect(relay.pipeline.stats).toMatchObject({seen: 1, live: 0});
+  });
+
+  it('reports counters by difference and never loses the rest', () => {
+    const relay = testRelay();
+    const channel = relay.folder.add(memoryChannel(1));
+    relay.run();
+    channel.counter[COUNTER.FS_SEEK] = 5;
+    relay.time = EPOCH + 11;
+    relay.pipeline.tick();
+    channel.counter[COUNTER.FS_SEEK] = 7;
+    relay.time = EPOCH + 15;
+    relay.pipeline.tick();
+    relay.folder.end(channel);
+    relay.run();
+    expect(relay.metrics('fs.seek').map((m) => m.value)).toEqual([5, 2]);
+  });
+
+  it('goes on after a relay that was killed without saying anything twice', () => {
+    const first = testRelay();
+    const channel = first.folder.add(memoryChannel(1));
+    channel.counter[COUNTER.FS_SEEK] = 5;
+    first.run();
+    first.time = EPOCH + 11;
+    first.pipeline.tick();
+    first.run();
+    const second = testRelay(undefined, JSON.parse(JSON.stringify(first.states.at(-1))), first.folder);
+    channel.counter[COUNTER.FS_SEEK] = 9;
+    first.folder.end(channel);
+    second.run();
+    expect(second.records.filter((r) => r.kind === 'start')).toEqual([]);
+    expect(second.metrics('proc.start')).toEqual([]);
+    expect(second.metrics('fs.seek').map((m) => m.value)).toEqual([4]);
+    expect(second.pipeline.stats.seen).toBe(1);
+  });
+
+  it('counts processor time once across exec', () => {
+    const relay = testRelay();
+    const shell = relay.folder.add(memoryChannel(1));
+    relay.folder.put(shell, makeRecord({type: REC.SAMPLE, payload: makeExit({utime_us: 300}).subarray(48)}));
+    relay.folder.end(shell);
+    shell.state = 'exec';
+    relay.run();
+    const next = relay.folder.add(memoryChannel(2));
+    relay.folder.put(next, makeExit({utime_us: 1000}));
+    relay.folder.end(next);
+    relay.run();
+    expect(relay.metrics('proc.cpu').map((m) => m.value)).toEqual([300, 700]);
+  });
+});
+
+describe('losses', () => {
+  it('are a metric by cause, and in the totals', () => {
+    const relay = testRelay();
+    const channel = relay.folder.add(memoryChannel(1));
+    relay.run();
+    channel.loss[LOST.FULL] = 12;
+    relay.folder.end(channel);
+    relay.run();
+    expect(relay.metrics('scope.lost')[0]).toMatchObject({value: 12, attributes: {class: 'full'}});
+    expect(relay.pipeline.stats.lost).toEqual({full: 12});
+  });
+
+  it('by maxeventpersec are announced once per second', () => {
+    const relay = testRelay();
+    const channel = relay.folder.add(memoryChannel(1));
+    relay.run();
+    for (const [at, limited] of [
+      [11.1, 5],
+      [11.5, 9],
+      [12.2, 9],
+      [12.4, 9],
+    ] as const) {
+      channel.loss[LOST.LIMIT] = limited;
+      relay.time = EPOCH + at;
+      relay.pipeline.tick();
+    }
+    expect(relay.events('notice').map((e) => e.data)).toEqual([
+      'Truncated metrics. Your rate exceeded 10000 metrics per second',
+      'Truncated metrics. Your rate exceeded 10000 metrics per second',
+    ]);
+  });
+});
+
+describe('settings of a process', () => {
+  it('come from the custom entries that match it', () => {
+    const relay = testRelay(`
+tags: {team: a}
+custom:
+  mine: {filter: {procname: curl}, config: {event: {watch: [{type: console}]}, tags: {team: b}}}
+  other: {filter: {procname: wget}, config: {tags: {team: c}}}
+`);
+    const channel = relay.folder.add(memoryChannel(1));
+    relay.folder.put(channel, makeOpen('/etc/hosts', {fd: 3, object: 9}));
+    relay.run();
+    expect(relay.events()).toEqual([]);
+    expect(relay.metrics('proc.start')[0]!.process.tags).toEqual({team: 'b'});
+    expect(channel.controls).toHaveLength(1);
+  });
+
+  it('follow the SCOPE_* variables of the process', () => {
+    const relay = testRelay();
+    const channel = memoryChannel(1);
+    relay.folder.add({...channel, info: {...channel.info, env: {SCOPE_TAG_user: 'ann'}}});
+    relay.run();
+    expect(relay.metrics('proc.start')[0]!.process.tags).toEqual({user: 'ann'});
+  });
+});
+
+describe('a forked child', () => {
+  it('knows what its parent has open', () => {
+    const relay = testRelay();
+    const parent = relay.folder.add(memoryChannel(1));
+    relay.folder.put(parent, makeOpen('/var/log/app.log', {fd: 5, object: 42}));
+    relay.run();
+    const made = memoryChannel(2);
+    const child = relay.folder.add({...made, header: {...made.header, parentStartTsc: 1000}});
+    relay.folder.put(child, makeText('line\n', {fd: 5, object: 42}));
+    relay.run();
+    expect(relay.events('/var/log/app.log')[0]).toMatchObject({
+      sourcetype: 'file',
+      data: {message: 'line\n'},
+    });
+  });
+});
