@@ -7,7 +7,8 @@
 #define SC_SUBCOMMAND_LIST(X) \
 	X("run") X("attach") X("detach") \
 	X("metrics") X("events") X("history") X("hist") X("flows") X("dash") X("prune") X("logs") \
-	X("ps") X("inspect") X("update") X("snapshot") X("watch") X("extract") X("doctor") X("relay") \
+	X("ps") X("inspect") X("update") X("snapshot") X("watch") X("extract") X("excrete") X("expunge") \
+	X("extricate") X("exorcise") X("doctor") X("relay") \
 	X("completion") X("version") X("help")
 
 /* Used between our own processes; not shown. */

@@ -20,8 +20,7 @@ export type WantName =
   | 'CALL_STAT'
   | 'CALL_SEEK'
   | 'CALL_IO'
-  | 'PROCESS'
-  | 'OPEN_MODE';
+  | 'PROCESS';
 /** Names of SC_LOST_LIST. */
 export type LostName = 'FULL' | 'LIMIT' | 'BIG' | 'TORN' | 'MEMORY' | 'BAD';
 /** Names of SC_COUNTER_LIST. */
@@ -99,8 +98,7 @@ export type FdFlagName =
   | 'REMOTE_END'
   | 'INET6'
   | 'TLS'
-  | 'FOUND'
-  | 'NAMED';
+  | 'FOUND';
 export type ProtocolName = 'UNKNOWN' | 'NONE' | 'HTTP1' | 'HTTP2' | 'DNS' | 'STATSD' | 'TLS' | 'WEBSOCKET';
 export type RecordFlagName = 'CUT' | 'MORE' | 'TX' | 'TLS' | 'SERVER' | 'CLIENT' | 'LATE';
 export type HeaderFlagName = 'SECCOMP' | 'IO_URING' | 'GO' | 'STATIC' | 'NO_PLAN';

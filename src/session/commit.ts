@@ -18,6 +18,8 @@ export interface Commit {
   payloads: number;
   /** What the writer's owner had read of its source when it committed; its own unit. */
   position: number;
+  /** Everything that happened before this time is in; milliseconds since the epoch. */
+  asOf: number;
 }
 
 export const NOTHING: Readonly<Commit> = {
@@ -28,9 +30,10 @@ export const NOTHING: Readonly<Commit> = {
   names: 0,
   payloads: 0,
   position: 0,
+  asOf: 0,
 };
 
-const FIELDS = ['events', 'metrics', 'spans', 'count', 'names', 'payloads', 'position'] as const;
+const FIELDS = ['events', 'metrics', 'spans', 'count', 'names', 'payloads', 'position', 'asOf'] as const;
 const MAGIC = 0x53434d31;
 /** magic u32, checksum u32, sequence f64, then the fields as f64. */
 const SLOT = 16 + FIELDS.length * 8;

@@ -32,7 +32,11 @@ export interface SessionWriter {
   /** Event lines so far. */
   readonly events: number;
   append(records: readonly RelayRecord[]): void;
-  /** Makes all appended so far valid, together with the position it was read up to. */
+  /**
+   * Makes all appended so far valid, together with the position it was read up to. To be called after every pass over
+   * the channels, also an empty one, at least every 100 ms while the relay runs: a query waits until a whole pass
+   * began after it was asked, that is, until the commit before the last one is younger than the query.
+   */
   commit(position?: number): void;
   /** Changes status.json: the state, processes, losses elsewhere, notes. */
   setStatus(change: Partial<Omit<SessionStatus, 'pid' | 'updated'>>): void;
@@ -85,6 +89,7 @@ class Writer implements SessionWriter {
   #spans: Stream | undefined;
   #last: Commit;
   #pending = 0;
+  #lastCommitAt = 0;
   #status: SessionStatus;
   #statusDirty = true;
   #closed = false;
@@ -146,8 +151,10 @@ class Writer implements SessionWriter {
       names: this.#names.size,
       payloads: this.#payloads.journalSize,
       position,
+      asOf: this.#lastCommitAt,
     };
     this.#commitFile.write(next);
+    this.#lastCommitAt = Date.now();
     this.#last = next;
     this.#pending = 0;
     if (this.#statusDirty) this.#saveStatus();

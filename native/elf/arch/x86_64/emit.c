@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* x86-64 stubs: moved instructions and calls of the gates. See emit.h for the picture. */
+#include <errno.h>
+#include "base/mem.h"
+#include "elf/emit.h"
+#include "elf/arch/x86_64/insn.h"
+
+#define STUB_ROOM 448u /* more than the longest stub pair */
+
+/* Code being written: position in memory, and the address it will run at. */
+struct out {
+	uint8_t *p;
+	uint64_t va;
+	int bad;
+};
+
+static void put(struct out *o, const void *bytes, unsigned n)
+{
+	memcpy(o->p, bytes, n);
+	o->p += n;
+	o->va += n;
+}
+
+#define PUT(o, ...) \
+	do { \
+		const uint8_t bytes_[] = { __VA_ARGS__ }; \
+		put(o, bytes_, sizeof(bytes_)); \
+	} while (0)
+
+static void put32(struct out *o, uint32_t v)
+{
+	put(o, &v, 4);
+}
+
+/* A displacement of 32 bits to a target, relative to the end of the field. */
+static void put_rel(struct out *o, uint64_t target)
+{
+	int64_t d = (int64_t)(target - (o->va + 4));
+
+	if (d != (int32_t)d)
+		o->bad = 1;
+	put32(o, (uint32_t)d);
+}
+
+static void jump(struct out *o, uint64_t target)
+{
+	PUT(o, 0xe9);
+	put_rel(o, target);
+}
+
+static void call_cell(struct out *o, uint64_t cells, enum sc_cell cell)
+{
+	PUT(o, 0xff, 0x15);
+	put_rel(o, cells + 8u * cell);
+}
+
+/* One instruction of a window. */
+static void move_one(struct out *o, const uint8_t *p, const struct sc_insn *in, uint64_t va)
+{
+	int32_t d;
+	uint64_t target;
+
+	if (in->rel) {
+		target = sc_insn_target(p, in, va);
+		if (sc_insn_is_jmp_rel(in)) {
+			PUT(o, 0xe9);
+		} else if (sc_insn_is_jcc(in)) {
+			PUT(o, 0x0f, (uint8_t)(0x80 | (in->op & 15)));
+		} else if (sc_insn_is_call_rel(in)) {
+			PUT(o, 0xe8);
+		} else {
+			o->bad = 1;
+			return;
+		}
+		put_rel(o, target);
+		return;
+	}
+	put(o, p, in->len);
+	if (in->rip_rel) {
+		int64_t moved;
+
+		memcpy(&d, p + in->disp_off, 4);
+		moved = (int64_t)(va + in->len + (uint64_t)(int64_t)d - o->va);
+		if (moved != (int32_t)moved)
+			o->bad = 1;
+		d = (int32_t)moved;
+		memcpy(o->p - in->len + in->disp_off, &d, 4);
+	}
+}
+
+/* Whole instructions; 1 when the last one never goes on behind the window. */
+static int move_all(struct out *o, const uint8_t *code, uint64_t va, unsigned len)
+{
+	unsigned at = 0;
+
+	while (at < len) {
+		struct sc_insn in;
+
+		if (!sc_insn_decode(code + at, &in) || at + in.len > len) {
+			o->bad = 1;
+			return 0;
+		}
+		move_one(o, code + at, &in, va + at);
+		at += in.len;
+		if (sc_insn_is_ret(&in) || sc_insn_is_jmp_rel(&in))
+			return 1;
+	}
+	return 0;
+}
+
+/* Slot: tsc at -124(%rsp), tag|nr at -128(%rsp). Free before a syscall: rcx, r11. */
+static void store_slot(struct out *o)
+{
+	PUT(o, 0x48, 0x89, 0xd1);       /* mov %rdx,%rcx */
+	PUT(o, 0x49, 0x89, 0xc3);       /* mov %rax,%r11 */
+	PUT(o, 0x0f, 0x31);             /* rdtsc */
+	PUT(o, 0x89, 0x44, 0x24, 0x84); /* mov %eax,-124(%rsp) */
+	PUT(o, 0x41, 0x8d, 0x83);       /* lea tag(%r11),%eax */
+	put32(o, SC_SLOT_TAG);
+	PUT(o, 0x89, 0x44, 0x24, 0x80); /* mov %eax,-128(%rsp) */
+	PUT(o, 0x48, 0x89, 0xca);       /* mov %rcx,%rdx */
+	PUT(o, 0x4c, 0x89, 0xd8);       /* mov %r11,%rax */
+}
+
+/* The same before `call __syscall_cancel_arch`: number in esi; free: rax, r10, r11. */
+static void store_slot_cancel(struct out *o)
+{
+	PUT(o, 0x49, 0x89, 0xd2);       /* mov %rdx,%r10 */
+	PUT(o, 0x0f, 0x31);             /* rdtsc */
+	PUT(o, 0x89, 0x44, 0x24, 0x84); /* mov %eax,-124(%rsp) */
+	PUT(o, 0x8d, 0x86);             /* lea tag(%rsi),%eax */
+	put32(o, SC_SLOT_TAG);
+	PUT(o, 0x89, 0x44, 0x24, 0x80); /* mov %eax,-128(%rsp) */
+	PUT(o, 0x4c, 0x89, 0xd2);       /* mov %r10,%rdx */
+}
+
+static void enter_red_zone(struct out *o)
+{
+	PUT(o, 0x48, 0x8d, 0x64, 0x24, 0x80); /* lea -128(%rsp),%rsp */
+}
+
+static void leave_red_zone(struct out *o)
+{
+	PUT(o, 0x48, 0x8d, 0xa4, 0x24, 0x80, 0, 0, 0); /* lea 128(%rsp),%rsp */
+}
+
+static void pre_stub(struct out *o, const struct sc_site *s, uint64_t cells)
+{
+	int cancel = s->kind == SC_SITE_CANCEL;
+
+	move_all(o, s->bytes, s->va - s->pre_len, s->pre_len);
+	if (s->kind == SC_SITE_EARLY) {
+		PUT(o, 0xb8); /* mov $nr,%eax: dead here, the number is loaded into it later */
+		put32(o, (uint32_t)s->nr);
+	} else if (!(s->flags & SC_SITE_NO_SLOT)) {
+		if (cancel)
+			store_slot_cancel(o);
+		else if ((s->flags & SC_SITE_TIMED) || s->nr < 0)
+			store_slot(o);
+	}
+	if (s->flags & SC_SITE_PRE) {
+		enter_red_zone(o);
+		call_cell(o, cells,
+			  cancel ? SC_CELL_PRE_CANCEL :
+			  s->flags & SC_SITE_FLAGS ? SC_CELL_PRE_FLAGS : SC_CELL_PRE);
+		leave_red_zone(o);
+	}
+	jump(o, s->va);
+}
+
+static void post_stub(struct out *o, const struct sc_site *s, uint64_t cells)
+{
+	uint64_t next = s->va + s->core_len;
+	int slot = s->pre_len && ((s->flags & SC_SITE_TIMED) || s->nr < 0);
+
+	enter_red_zone(o);
+	if (slot) {
+		PUT(o, 0x48, 0x8b, 0x0c, 0x24); /* mov (%rsp),%rcx */
+		PUT(o, 0x41, 0xbb);             /* mov $nr,%r11d: for a call begun before we were here */
+		put32(o, (uint32_t)(int32_t)s->nr);
+	} else {
+		PUT(o, 0xb9); /* mov $tag|nr,%ecx */
+		put32(o, SC_SLOT_TAG | (uint32_t)s->nr);
+	}
+	call_cell(o, cells, s->flags & SC_SITE_FLAGS ? SC_CELL_POST_FLAGS : SC_CELL_POST);
+	leave_red_zone(o);
+	if (!move_all(o, s->bytes + s->pre_len + s->core_len, next, s->post_len))
+		jump(o, next + s->post_len);
+}
+
+static void align(struct out *o)
+{
+	while (o->va & 7)
+		PUT(o, 0xcc);
+}
+
+size_t sc_emit_room(const struct sc_plan *plan)
+{
+	return (SC_STUB_PAGE + (size_t)plan->sites * STUB_ROOM + 2 * SC_STUB_PAGE - 1) &
+	       ~(size_t)(SC_STUB_PAGE - 1);
+}
+
+/* Writes one stub; on success sets *at to its offset / 8, else takes the bytes back. */
+static int one(struct out *o, const struct sc_site *s, uint64_t cells, uint16_t *at,
+	       void (*write)(struct out *, const struct sc_site *, uint64_t))
+{
+	struct out before = *o;
+
+	write(o, s, cells);
+	align(o);
+	if (o->bad) {
+		*o = before;
+		return -ERANGE;
+	}
+	*at = (uint16_t)((before.va - cells) / 8);
+	return 0;
+}
+
+long sc_emit_stubs(struct sc_plan *plan, uint64_t stub_va, uint8_t *out, size_t cap)
+{
+	struct out o = { .p = out + SC_STUB_PAGE, .va = stub_va + SC_STUB_PAGE };
+	struct sc_site *s = sc_plan_sites(plan);
+	size_t used;
+
+	if (cap < 2 * SC_STUB_PAGE || cap < sc_emit_room(plan))
+		return -ENOSPC;
+	memset(out, 0, SC_STUB_PAGE);
+	for (uint32_t i = 0; i < plan->sites; i++, s++) {
+		s->pre_stub = s->post_stub = 0;
+		if (s->pre_len && one(&o, s, stub_va, &s->pre_stub, pre_stub) && s->nr < 0)
+			continue;
+		if (s->post_len)
+			one(&o, s, stub_va, &s->post_stub, post_stub);
+	}
+	used = (size_t)(o.p - out);
+	cap = (used + SC_STUB_PAGE - 1) & ~(size_t)(SC_STUB_PAGE - 1);
+	memset(o.p, 0xcc, cap - used);
+	return (long)cap;
+}
+
+int sc_emit_jump(uint8_t bytes[5], uint64_t from, uint64_t to)
+{
+	struct out o = { .p = bytes, .va = from };
+
+	jump(&o, to);
+	return o.bad ? -ERANGE : 0;
+}
+
+long sc_emit_moved(const uint8_t *code, uint64_t va, unsigned len, uint8_t *out, uint64_t out_va)
+{
+	struct out o = { .p = out, .va = out_va };
+
+	if (!move_all(&o, code, va, len))
+		jump(&o, va + len);
+	return o.bad ? -EINVAL : o.p - out;
+}
+
+long sc_emit_entry_window(const uint8_t *code, uint64_t va)
+{
+	unsigned len = 0;
+
+	while (len < 5) {
+		struct sc_insn in;
+
+		if (!sc_insn_decode(code + len, &in))
+			return -EINVAL;
+		if (sc_insn_is_ret(&in) || sc_insn_is_jmp_rel(&in) || code[len] == 0xcc ||
+		    (in.rel && !sc_insn_is_jcc(&in) && !sc_insn_is_call_rel(&in)))
+			return -EINVAL;
+		/* A branch back into what is moved would land in the jump. */
+		if (in.rel && sc_insn_target(code + len, &in, va + len) - va < 16)
+			return -EINVAL;
+		len += in.len;
+	}
+	return (long)len;
+}

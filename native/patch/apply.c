@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One plan onto one object: overlay when every byte is as planned, else jump by jump. */
+#include <errno.h>
+#include <sys/mman.h>
+#include "base/mem.h"
+#include "elf/emit.h"
+#include "sys/sys.h"
+#include "patch/apply.h"
+#include "patch/write.h"
+#include "patch/arch/x86_64/gate.h"
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
+
+static const void *window(const struct sc_patched *p, const struct sc_site *s)
+{
+	return (const void *)(p->bias + s->va - s->pre_len);
+}
+
+static int is_original(const struct sc_patched *p, const struct sc_site *s)
+{
+	return !memcmp(window(p, s), s->bytes, (size_t)s->pre_len + s->core_len + s->post_len);
+}
+
+/* Counts the sites that are as planned and marks the others as not to be touched. */
+static uint32_t verify(struct sc_patched *p)
+{
+	struct sc_site *s = sc_plan_sites(p->plan);
+	uint32_t differs = 0;
+
+	for (uint32_t i = 0; i < p->plan->sites; i++, s++) {
+		if (is_original(p, s))
+			continue;
+		s->pre_len = s->post_len = 0;
+		s->pre_stub = s->post_stub = 0;
+		differs++;
+	}
+	return differs;
+}
+
+/* The cells page: addresses of the gates, read-only afterwards. Pre: mapped or free at `at`. */
+static int map_cells(uint64_t at)
+{
+	void *p = sc_sys_mmap((void *)at, SC_STUB_PAGE, PROT_READ | PROT_WRITE, ANON | MAP_FIXED, -1, 0);
+
+	if (sc_map_failed(p))
+		return (int)(long)p;
+	sc_gate_cells(p);
+	sc_sys_mprotect(p, SC_STUB_PAGE, PROT_READ);
+	return 0;
+}
+
+static int map_overlay(struct sc_patched *p, int fd)
+{
+	const struct sc_plan *plan = p->plan;
+	uint64_t stubs = p->bias + plan->stub_va;
+	void *at = sc_sys_mmap((void *)stubs, plan->stub_len, PROT_READ | PROT_EXEC,
+			       MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd, plan->stub_off);
+
+	if (sc_map_failed(at))
+		return (int)(long)at;
+	if (at != (void *)stubs || map_cells(stubs)) {
+		sc_sys_munmap(at, plan->stub_len);
+		return -EEXIST;
+	}
+	p->stubs = stubs;
+	for (uint32_t i = 0; i < plan->runs; i++) {
+		const struct sc_run *r = &plan->run[i];
+
+		at = sc_sys_mmap((void *)(p->bias + r->va), r->len, PROT_READ | PROT_EXEC,
+				 MAP_PRIVATE | MAP_FIXED, fd, r->off);
+		/* Runs already mapped are right as they are; the rest is patched jump by jump. */
+		if (sc_map_failed(at))
+			return (int)(long)at;
+	}
+	return 0;
+}
+
+/* Addresses to try for the stubs: the planned one, then others a jump can reach. */
+static uint64_t candidate(const struct sc_patched *p, int i)
+{
+	uint64_t step = 48ull << 20, first = p->bias + p->plan->stub_va;
+
+	if (i <= 12)
+		return first - step * (uint64_t)i;
+	return first + (512ull << 20) + step * (uint64_t)(i - 12);
+}
+
+/* Stubs of our own at a free place near the object. */
+static int map_stubs(struct sc_patched *p)
+{
+	size_t room = sc_emit_room(p->plan);
+	uint8_t *buf = sc_sys_mmap(NULL, room, PROT_READ | PROT_WRITE, ANON, -1, 0);
+	int ret = -EEXIST;
+
+	if (sc_map_failed(buf))
+		return (int)(long)buf;
+	for (int i = 0; i < 24 && ret == -EEXIST; i++) {
+		uint64_t at = candidate(p, i);
+		long n = sc_emit_stubs(p->plan, at - p->bias, buf, room);
+
+		if (n < 0) {
+			ret = (int)n;
+			break;
+		}
+		sc_gate_cells((uint64_t *)buf);
+		ret = sc_code_map(at, buf, (size_t)n);
+		p->stubs = at;
+	}
+	sc_sys_munmap(buf, room);
+	return ret;
+}
+
+static void put_jump(struct sc_writer *w, uint64_t from, uint64_t to)
+{
+	uint8_t jump[5];
+
+	if (!sc_emit_jump(jump, from, to))
+		sc_writer_put(w, from, jump, sizeof(jump));
+}
+
+static int write_jumps(const struct sc_patched *p)
+{
+	const struct sc_site *s = sc_plan_sites(p->plan);
+	struct sc_writer w;
+
+	sc_writer_open(&w);
+	for (uint32_t i = 0; i < p->plan->sites; i++, s++) {
+		uint64_t va = p->bias + s->va;
+
+		if (s->pre_stub)
+			put_jump(&w, va - s->pre_len, p->stubs + 8ull * s->pre_stub);
+		if (s->post_stub)
+			put_jump(&w, va + s->core_len, p->stubs + 8ull * s->post_stub);
+	}
+	return sc_writer_close(&w);
+}
+
+int sc_apply(struct sc_patched *out, struct sc_plan *plan, uint64_t bias, int fd)
+{
+	int ret;
+
+	memset(out, 0, sizeof(*out));
+	out->plan = plan;
+	out->bias = bias;
+	out->differs = verify(out);
+	out->done = plan->sites - out->differs;
+	if (!out->done)
+		return 0;
+	if (!out->differs && plan->runs && fd >= 0) {
+		ret = map_overlay(out, fd);
+		out->overlay = ret == 0;
+		if (!ret)
+			return 0;
+	}
+	if (!out->stubs) {
+		ret = map_stubs(out);
+		if (ret)
+			return ret;
+	}
+	return write_jumps(out);
+}
+
+int sc_apply_undo(struct sc_patched *p)
+{
+	const struct sc_site *s = sc_plan_sites(p->plan);
+	struct sc_writer w;
+
+	if (!p->done)
+		return 0;
+	sc_writer_open(&w);
+	for (uint32_t i = 0; i < p->plan->sites; i++, s++) {
+		uint64_t va = p->bias + s->va;
+
+		if (s->pre_stub)
+			sc_writer_put(&w, va - s->pre_len, s->bytes, 5);
+		if (s->post_stub)
+			sc_writer_put(&w, va + s->core_len, s->bytes + s->pre_len + s->core_len, 5);
+	}
+	p->done = 0;
+	return sc_writer_close(&w);
+}

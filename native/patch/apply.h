@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Puts a checked plan into effect on one object of this process, and takes it back. */
+#ifndef SCOPE_PATCH_APPLY_H
+#define SCOPE_PATCH_APPLY_H
+
+#include "elf/plan.h"
+
+/* One patched object. The plan stays mapped: it holds the original bytes. */
+struct sc_patched {
+	struct sc_plan *plan; /* private, writable */
+	uint64_t bias;
+	uint64_t stubs; /* address of the cells page */
+	uint32_t done;  /* sites patched */
+	uint32_t differs;
+	uint32_t overlay;
+};
+
+/*
+ * fd: the plan file, for its overlay; -1: the plan has none or may not be used. 0; -EEXIST: no place
+ * near the object; another -errno. Sites whose bytes differ are left alone and counted.
+ */
+int sc_apply(struct sc_patched *out, struct sc_plan *plan, uint64_t bias, int fd);
+
+/* Writes the original bytes of all patched windows back. */
+int sc_apply_undo(struct sc_patched *patched);
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The x86-64 gates. A gate is called by a stub with the application's registers live, 128 bytes
+ * below its stack pointer:
+ *
+ *     site %rsp ->  128(%rsp)
+ *                     0(%rsp)  slot: tag|nr, tsc       (elf/emit.h)
+ *                    -8(%rsp)  return address into the stub
+ *                              [flags] rbp, padding, struct sc_call
+ *
+ * rcx and r11 are free there: the kernel overwrites them at every call.
+ */
+#include <stddef.h>
+#include "base/calls.h"
+#include "elf/emit.h"
+#include "patch/arch/x86_64/gate.h"
+
+struct sc_gate_handlers sc_gate_handlers;
+
+_Static_assert(sizeof(struct sc_call) == 72 && offsetof(struct sc_call, nr) == 56 &&
+		       offsetof(struct sc_call, start) == 60 && offsetof(struct sc_call, sp) == 64,
+	       "the gates build struct sc_call by pushes");
+_Static_assert(sizeof(struct sc_call_info) == 2 && offsetof(struct sc_call_info, flags) == 0 &&
+		       SC_CALL_PRE == 4 && SC_NR_MAX == 512 && SC_SLOT_TAG == 0x5c0e0000u,
+	       "the gates look into the table of calls");
+
+/* In: rax result, arguments in place, rcx slot or constant, r11d number should the slot be no slot. */
+__asm__(".pushsection .text\n"
+	".macro SC_GATE_POST name, flags\n"
+	".globl \\name\n.hidden \\name\n.type \\name,@function\n.balign 16\n"
+	"\\name:\n"
+	".if \\flags\n pushfq\n.endif\n"
+	"	push %rbp\n"
+	"	mov %rsp,%rbp\n"
+	"	and $-16,%rsp\n"
+	"	push %rax\n" /* padding */
+	"	push %rax\n" /* sp */
+	"	push %rcx\n" /* nr, start */
+	"	push %r9\n"
+	"	push %r8\n"
+	"	push %r10\n"
+	"	push %rdx\n"
+	"	push %rsi\n"
+	"	push %rdi\n"
+	"	push %rax\n"
+	"	lea (16+8*\\flags+128)(%rbp),%rdi\n"
+	"	mov %rdi,64(%rsp)\n"
+	"	mov %ecx,%edi\n"
+	"	xor $0x5c0e0000,%edi\n"
+	"	cmp $511,%edi\n"
+	"	ja 2f\n"
+	"	mov %edi,56(%rsp)\n"
+	"1:	mov %rsp,%rdi\n"
+	"	call *sc_gate_handlers(%rip)\n"
+	"3:	pop %rax\n"
+	"	pop %rdi\n"
+	"	pop %rsi\n"
+	"	pop %rdx\n"
+	"	pop %r10\n"
+	"	pop %r8\n"
+	"	pop %r9\n"
+	"	mov %rbp,%rsp\n"
+	"	pop %rbp\n"
+	".if \\flags\n popfq\n.endif\n"
+	"	ret\n"
+	"2:	mov %r11d,%r11d\n"
+	"	mov %r11,56(%rsp)\n"
+	"	cmp $511,%r11d\n"
+	"	jbe 1b\n"
+	"	jmp 3b\n"
+	".size \\name, . - \\name\n"
+	".endm\n"
+	"SC_GATE_POST sc_gate_post, 0\n"
+	"SC_GATE_POST sc_gate_post_flags, 1\n"
+	".popsection\n");
+
+/* In: rax number, arguments in place. */
+__asm__(".pushsection .text\n"
+	".macro SC_GATE_PRE name, flags\n"
+	".globl \\name\n.hidden \\name\n.type \\name,@function\n.balign 16\n"
+	"\\name:\n"
+	".if \\flags\n pushfq\n.endif\n"
+	"	cmp $511,%rax\n"
+	"	ja 1f\n"
+	"	lea sc_call_table(%rip),%rcx\n"
+	"	testb $4,(%rcx,%rax,2)\n"
+	"	jz 1f\n"
+	"	push %rbp\n"
+	"	mov %rsp,%rbp\n"
+	"	and $-16,%rsp\n"
+	"	lea (16+8*\\flags+128)(%rbp),%rcx\n"
+	"	push %rcx\n" /* padding */
+	"	push %rcx\n" /* sp */
+	"	push %rax\n" /* nr, start 0 */
+	"	push %r9\n"
+	"	push %r8\n"
+	"	push %r10\n"
+	"	push %rdx\n"
+	"	push %rsi\n"
+	"	push %rdi\n"
+	"	push %rax\n"
+	"	mov %rsp,%rdi\n"
+	"	call *8+sc_gate_handlers(%rip)\n"
+	"	pop %rax\n"
+	"	pop %rdi\n"
+	"	pop %rsi\n"
+	"	pop %rdx\n"
+	"	pop %r10\n"
+	"	pop %r8\n"
+	"	pop %r9\n"
+	"	mov %rbp,%rsp\n"
+	"	pop %rbp\n"
+	"1:\n"
+	".if \\flags\n popfq\n.endif\n"
+	"	ret\n"
+	".size \\name, . - \\name\n"
+	".endm\n"
+	"SC_GATE_PRE sc_gate_pre, 0\n"
+	"SC_GATE_PRE sc_gate_pre_flags, 1\n"
+	".popsection\n");
+
+/*
+ * At a call of __syscall_cancel_arch(flag, nr, a1 … a6): rsi number, a1…a4 in rdx rcx r8 r9, a5 and
+ * a6 on the stack. rax, r10, r11 are free.
+ */
+__asm__(".pushsection .text\n"
+	".globl sc_gate_pre_cancel\n.hidden sc_gate_pre_cancel\n"
+	".type sc_gate_pre_cancel,@function\n.balign 16\n"
+	"sc_gate_pre_cancel:\n"
+	"	cmp $511,%rsi\n"
+	"	ja 1f\n"
+	"	lea sc_call_table(%rip),%rax\n"
+	"	testb $4,(%rax,%rsi,2)\n"
+	"	jz 1f\n"
+	"	push %rbp\n"
+	"	mov %rsp,%rbp\n"
+	"	and $-16,%rsp\n"
+	"	push %rdi\n"
+	"	push %rdi\n" /* padding */
+	"	lea 144(%rbp),%rax\n"
+	"	push %rax\n" /* sp */
+	"	mov %esi,%esi\n"
+	"	push %rsi\n" /* nr, start 0 */
+	"	push 152(%rbp)\n"
+	"	push 144(%rbp)\n"
+	"	push %r9\n"
+	"	push %r8\n"
+	"	push %rcx\n"
+	"	push %rdx\n"
+	"	push %rsi\n"
+	"	sub $8,%rsp\n"
+	"	lea 8(%rsp),%rdi\n"
+	"	call *8+sc_gate_handlers(%rip)\n"
+	"	add $16,%rsp\n"
+	"	pop %rdx\n"
+	"	pop %rcx\n"
+	"	pop %r8\n"
+	"	pop %r9\n"
+	"	pop 144(%rbp)\n"
+	"	pop 152(%rbp)\n"
+	"	pop %rsi\n"
+	"	pop %rax\n"
+	"	pop %rdi\n"
+	"	mov %rbp,%rsp\n"
+	"	pop %rbp\n"
+	"1:	ret\n"
+	".size sc_gate_pre_cancel, . - sc_gate_pre_cancel\n"
+	".popsection\n");
+
+void sc_gate_post(void);
+void sc_gate_post_flags(void);
+void sc_gate_pre(void);
+void sc_gate_pre_flags(void);
+void sc_gate_pre_cancel(void);
+
+void sc_gate_cells(uint64_t *cells)
+{
+	cells[SC_CELL_POST] = (uint64_t)sc_gate_post;
+	cells[SC_CELL_POST_FLAGS] = (uint64_t)sc_gate_post_flags;
+	cells[SC_CELL_PRE] = (uint64_t)sc_gate_pre;
+	cells[SC_CELL_PRE_FLAGS] = (uint64_t)sc_gate_pre_flags;
+	cells[SC_CELL_PRE_CANCEL] = (uint64_t)sc_gate_pre_cancel;
+}

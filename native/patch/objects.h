@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The objects loaded in this process, by the dynamic loader's list; no file and no libc is asked. */
+#ifndef SCOPE_PATCH_OBJECTS_H
+#define SCOPE_PATCH_OBJECTS_H
+
+#include "elf/image.h"
+
+enum sc_object_role {
+	SC_OBJECT_EXE = 1,
+	SC_OBJECT_LOADER = 2, /* ld.so; with musl libc too */
+	SC_OBJECT_LIBRARY = 4
+};
+
+struct sc_object {
+	struct sc_elf elf;
+	const char *path; /* as the loader knows it, "" for the executable */
+	uint32_t role;    /* enum sc_object_role bits */
+};
+
+/*
+ * Calls each for the executable, the loader, then the libraries, until it returns non-zero.
+ * Returns that value, or 0. An object may come twice (as loader and in the list).
+ */
+int sc_objects_each(int (*each)(const struct sc_object *object, void *arg), void *arg);
+
+/* The last part of a path. */
+const char *sc_base_name(const char *path);
+
+#endif

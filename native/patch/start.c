@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Patches what in this process makes system calls: libc, the loader, a static executable. */
+#include <errno.h>
+#include <sys/mman.h>
+#include "base/mem.h"
+#include "sys/sys.h"
+#include "patch/apply.h"
+#include "patch/entry.h"
+#include "patch/objects.h"
+#include "patch/patch.h"
+#include "patch/store.h"
+#include "patch/arch/x86_64/gate.h"
+
+#define PATCHED_MAX 8
+
+static struct {
+	struct sc_patched object[PATCHED_MAX];
+	uint32_t n;
+} state;
+
+struct start {
+	const struct sc_patch_options *options;
+	struct sc_patch_report *report;
+	uint32_t libraries;
+};
+
+/* libpthread had its own sites before glibc 2.34. */
+static int has_calls(const struct sc_object *o)
+{
+	static const char names[][12] = { "libc.so", "libc-", "libc.musl", "libpthread", "ld-" };
+	const char *base = sc_base_name(o->path);
+
+	if (o->role & SC_OBJECT_EXE)
+		return !sc_elf_segment(&o->elf, PT_INTERP);
+	if (o->role & SC_OBJECT_LOADER)
+		return 1;
+	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (sc_starts(base, names[i]))
+			return 1;
+	return 0;
+}
+
+static void name_libc(const struct sc_object *o, struct sc_patch_report *r)
+{
+	const Elf64_Sym *s;
+
+	if (r->libc[0] || (o->role & SC_OBJECT_EXE))
+		return;
+	s = sc_elf_lookup(&o->elf, "gnu_get_libc_version");
+	if (s) {
+		const char *(*version)(void) = (const char *(*)(void))(o->elf.bias + s->st_value);
+
+		memcpy(r->libc, "glibc ", 6);
+		sc_strcpy(r->libc + 6, sizeof(r->libc) - 6, version());
+	} else if (sc_elf_lookup(&o->elf, "__libc_start_main")) {
+		sc_strcpy(r->libc, sizeof(r->libc), "musl");
+	}
+}
+
+static int is_known(const struct sc_object *o)
+{
+	for (uint32_t i = 0; i < state.n; i++)
+		if (state.object[i].bias == o->elf.bias)
+			return 1;
+	return 0;
+}
+
+static void patch_object(const struct sc_object *o, struct start *s)
+{
+	struct sc_patch_report *r = s->report;
+	struct sc_patched *p = &state.object[state.n];
+	struct sc_plan_source source;
+	int ret = sc_plan_get(s->options->plans, o, &source);
+
+	if (!ret) {
+		ret = sc_apply(p, source.plan, o->elf.bias, source.fd);
+		r->computed += (uint32_t)source.computed;
+		r->unseen += source.plan->unseen;
+		r->sites += source.plan->sites;
+		r->differs += p->differs;
+		if (source.fd >= 0)
+			sc_sys_close(source.fd);
+	}
+	if (ret) {
+		if (!r->error)
+			r->error = ret;
+		return;
+	}
+	r->patched += p->done;
+	r->overlays += p->overlay;
+	if (p->done) {
+		r->objects++;
+		state.n++;
+	}
+}
+
+static int each(const struct sc_object *o, void *arg)
+{
+	struct start *s = arg;
+
+	if (o->role & SC_OBJECT_EXE)
+		s->report->is_static = !sc_elf_segment(&o->elf, PT_INTERP);
+	else
+		s->libraries++;
+	if (state.n == PATCHED_MAX)
+		return 1;
+	name_libc(o, s->report);
+	if (has_calls(o) && !is_known(o))
+		patch_object(o, s);
+	return 0;
+}
+
+int sc_patch_start(const struct sc_patch_options *options, struct sc_patch_report *report)
+{
+	struct start s = { .options = options, .report = report };
+
+	memset(report, 0, sizeof(*report));
+	sc_gate_handlers.post = options->post;
+	sc_gate_handlers.pre = options->pre;
+	sc_objects_each(each, &s);
+	if (s.libraries)
+		report->is_static = 0;
+	if (report->patched)
+		return 0;
+	return report->error ? report->error : -ENOENT;
+}
+
+int sc_patch_stop(void)
+{
+	int ret = sc_entry_undo();
+
+	for (uint32_t i = 0; i < state.n; i++) {
+		int one = sc_apply_undo(&state.object[i]);
+
+		if (!ret)
+			ret = one;
+	}
+	return ret;
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * `scope prepare WORKDIR -- FLAGS` (hidden): the launcher calls it when there are flags, SCOPE_* variables or a file.
+ * Everything wrong is said here, before the command runs; then the session's scope.yml is written.
+ */
+import {writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {Command} from 'commander';
+import {configText} from '../config/index.js';
+import {FILES} from '../session/layout.js';
+import type {Action, Context} from './context.js';
+import {sessionConfig} from './run-config.js';
+import {addRunFlags, checkRunFlags, type RunFlags} from './run-flags.js';
+
+export function definePrepare(
+  command: Command,
+  run: (action: (context: Context) => Action) => Promise<void>,
+): void {
+  command
+    .description('checks the flags of run and writes the configuration of a session')
+    .argument('<workdir>')
+    .argument('[flags...]')
+    .action((workdir: string, flags: string[]) =>
+      run((context) => prepare(context, command, workdir, flags)),
+    );
+}
+
+async function prepare(context: Context, command: Command, workdir: string, words: string[]): Action {
+  const flags = parseFlags(command, words);
+  const config = sessionConfig(workdir, flags, context.env, process.cwd());
+  writeFileSync(join(workdir, FILES.config), configText(config), {mode: 0o600});
+  return 0;
+}
+
+/** The flags as `scope run` names them in its messages. */
+function parseFlags(outer: Command, words: string[]): RunFlags {
+  const command = addRunFlags(new Command('run')).copyInheritedSettings(outer);
+  command.parse(words, {from: 'user'});
+  checkRunFlags(command);
+  return command.opts<RunFlags>();
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+/** `scope run`: the launcher does it; here are its flags and its help. */
+import {spawnSync} from 'node:child_process';
+import type {Command} from 'commander';
+import {NATIVE} from '../base/root.js';
+import type {Action, Context} from './context.js';
+import {addRunFlags} from './run-flags.js';
+
+export function defineRun(
+  command: Command,
+  run: (action: (context: Context) => Action) => Promise<void>,
+): void {
+  addRunFlags(command)
+    .description('run a command scoped; `scope COMMAND …` is the same without flags')
+    .argument('<command...>', 'the command and its arguments; `--` before it ends the flags')
+    .passThroughOptions()
+    .action(() => run(launch));
+}
+
+/** Only when Node was started by hand: hands the words to the launcher. */
+async function launch(context: Context): Action {
+  const {status, error} = spawnSync(NATIVE.launcher, process.argv.slice(2), {stdio: 'inherit'});
+  if (error) context.warn(`error: ${NATIVE.launcher}: ${error.message}`);
+  return status ?? 1;
+}
