@@ -20,7 +20,8 @@ export type WantName =
   | 'CALL_STAT'
   | 'CALL_SEEK'
   | 'CALL_IO'
-  | 'PROCESS';
+  | 'PROCESS'
+  | 'OPEN_MODE';
 /** Names of SC_LOST_LIST. */
 export type LostName = 'FULL' | 'LIMIT' | 'BIG' | 'TORN' | 'MEMORY' | 'BAD';
 /** Names of SC_COUNTER_LIST. */
@@ -98,7 +99,8 @@ export type FdFlagName =
   | 'REMOTE_END'
   | 'INET6'
   | 'TLS'
-  | 'FOUND';
+  | 'FOUND'
+  | 'NAMED';
 export type ProtocolName = 'UNKNOWN' | 'NONE' | 'HTTP1' | 'HTTP2' | 'DNS' | 'STATSD' | 'TLS' | 'WEBSOCKET';
 export type RecordFlagName = 'CUT' | 'MORE' | 'TX' | 'TLS' | 'SERVER' | 'CLIENT' | 'LATE';
 export type HeaderFlagName = 'SECCOMP' | 'IO_URING' | 'GO' | 'STATIC' | 'NO_PLAN';
