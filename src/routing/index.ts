@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Routing: from records to deliveries, by the `routes` and `default` of the configuration. */
+export {createRouter, type Deliveries, type Router, type RouterStatus, type RouteStatus} from './router.js';

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Masks secrets in records: in texts, in fields that are secrets by name, and in the command line of the process. */
+import {RE2JS} from 're2js';
+import type {RedactConfig} from '../config/index.js';
+import type {Process, RelayRecord} from '../records/types.js';
+import type {Step} from './edit.js';
+import {fieldsOf, withFields} from './fields.js';
+import {compilePattern} from './pattern.js';
+import {isSecretField, maskSecrets} from './secrets.js';
+
+/** Changes a text; the same text when nothing is found. */
+type Replace = (text: string) => string;
+
+interface Redactor {
+  replace: Replace;
+  /** Whether a field is looked at. */
+  wants(field: string): boolean;
+  /** What takes the place of a field that is a secret by its name; undefined: fields are never masked whole. */
+  mask?: string;
+}
+
+function value(found: unknown, replace: Replace): unknown {
+  if (typeof found === 'string') return replace(found);
+  if (Array.isArray(found)) {
+    const items = found.map((item) => value(item, replace));
+    return items.every((item, i) => item === found[i]) ? found : items;
+  }
+  return found;
+}
+
+/** A copy of the process with a masked command line. It is brought up to date whenever a later pass uses it. */
+class Processes {
+  readonly #copies = new WeakMap<Process, {copy: Process | undefined; change: Partial<Process>}>();
+
+  constructor(private readonly replace: Replace) {}
+
+  of(process: Process): Process {
+    let known = this.#copies.get(process);
+    if (!known) {
+      const change = this.#change(process);
+      known = {copy: change && {...process, ...change}, change: change ?? {}};
+      this.#copies.set(process, known);
+    }
+    if (!known.copy) return process;
+    if (known.copy.endTime !== process.endTime || known.copy.exitCode !== process.exitCode) {
+      Object.assign(known.copy, process, known.change);
+    }
+    return known.copy;
+  }
+
+  #change(process: Process): Partial<Process> | undefined {
+    const cmd = this.replace(process.cmd);
+    if (cmd === process.cmd) return undefined;
+    const args = process.args.map((arg, i) => {
+      const before = process.args[i - 1];
+      const joined = before?.startsWith('-') ? `${before} ${arg}` : undefined;
+      const masked = joined === undefined ? undefined : this.replace(joined);
+      if (masked !== undefined && masked !== joined && masked.startsWith(`${before} `))
+        return masked.slice(before!.length + 1);
+      return this.replace(arg);
+    });
+    return {cmd, args, id: `${process.host}-${process.proc}-${cmd.slice(-32)}`};
+  }
+}
+
+function redactFields(record: RelayRecord, redactor: Redactor): RelayRecord {
+  const fields = fieldsOf(record);
+  if (!fields) return record;
+  let changed: Record<string, unknown> | undefined;
+  for (const name in fields) {
+    if (!redactor.wants(name)) continue;
+    const found = fields[name];
+    if (typeof found === 'number' || found === undefined) continue;
+    const next = redactor.mask !== undefined && secret(name) ? redactor.mask : value(found, redactor.replace);
+    if (next === found) continue;
+    changed ??= {...fields};
+    changed[name] = next;
+  }
+  return changed ? withFields(record, changed) : record;
+}
+
+const secretNames = new Map<string, boolean>();
+function secret(name: string): boolean {
+  let answer = secretNames.get(name);
+  if (answer === undefined) {
+    answer = isSecretField(name);
+    if (secretNames.size < 4096) secretNames.set(name, answer);
+  }
+  return answer;
+}
+
+function step(redactor: Redactor): Step {
+  const processes = redactor.wants('cmd') ? new Processes(redactor.replace) : undefined;
+  return (record) => {
+    let out = redactFields(record, redactor);
+    if (out.kind === 'event' && typeof out.data === 'string' && redactor.wants('message')) {
+      const data = redactor.replace(out.data);
+      if (data !== out.data) out = {...out, data};
+    }
+    if (out.kind === 'span' && redactor.wants('name')) {
+      const name = redactor.replace(out.name);
+      if (name !== out.name) out = {...out, name};
+    }
+    const process = processes?.of(record.process);
+    return process && process !== record.process ? {...out, process} : out;
+  };
+}
+
+/** The built-in list over everything: what `relay.redact` does. */
+export function redactSecrets(mask = '***'): Step {
+  return step({replace: (text) => maskSecrets(text, mask), wants: () => true, mask});
+}
+
+/** One `redact:` transform. */
+export function redactStep(config: RedactConfig): Step {
+  const wants = config.fields ? compilePattern(config.fields) : () => true;
+  if (config.pattern === undefined) {
+    return step({replace: (text) => maskSecrets(text, config.with), wants, mask: config.with});
+  }
+  const compiled = RE2JS.compile(config.pattern);
+  return step({
+    replace: (text) => (compiled.test(text) ? compiled.matcher(text).replaceAll(config.with) : text),
+    wants,
+  });
+}
