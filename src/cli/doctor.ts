@@ -2,10 +2,35 @@
 /** `scope doctor [PID|COMMAND]`: what will be seen and what not, and why. */
 import {accessSync, constants, statSync} from 'node:fs';
 import {delimiter, join} from 'node:path';
+import type {Command} from 'commander';
 import {ScopeError} from '../base/errors.js';
 import {diagnoseKernel, diagnoseProcess, diagnoseProgram, type Finding} from '../platform/diagnose.js';
 import {readElf} from '../platform/elf.js';
 import {kernelFacts, processFacts} from '../platform/kernel.js';
+import type {Action, Context} from './context.js';
+
+interface Flags {
+  json?: boolean;
+}
+
+export function defineDoctor(
+  command: Command,
+  run: (action: (context: Context) => Action) => Promise<void>,
+): void {
+  command
+    .description('say what will be seen of a program and what not, and why')
+    .argument('[PID|COMMAND]', 'a running process or a command; without it, this machine')
+    .option('-j, --json', 'write one JSON object for each finding')
+    .action((subject: string | undefined, flags: Flags) => run((context) => doctor(context, subject, flags)));
+}
+
+/** Status 1 when something blocks. */
+async function doctor(context: Context, subject: string | undefined, flags: Flags): Action {
+  const found = examine(subject, context.env.PATH ?? '/usr/bin:/bin');
+  if (flags.json) for (const finding of found) context.print(JSON.stringify(finding));
+  else context.print(render(found));
+  return found.some((finding) => finding.level === 'block') ? 1 : 0;
+}
 
 const SIGN = {ok: '  ok   ', note: '  note ', limit: '  LIMIT', block: '  BLOCK'} as const;
 

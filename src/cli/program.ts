@@ -25,6 +25,8 @@ interface Entry {
 /** In the order of the help. */
 export const SUBCOMMANDS: Readonly<Record<string, Entry>> = {
   run: {load: async () => (await import('./run.js')).defineRun},
+  attach: {load: async () => (await import('./attach.js')).defineAttach},
+  detach: {load: async () => (await import('./attach.js')).defineDetach},
   metrics: {load: async () => (await import('./metrics.js')).defineMetrics},
   events: {load: async () => (await import('./events.js')).defineEvents},
   history: {alias: 'hist', load: async () => (await import('./history.js')).defineHistory},
@@ -32,6 +34,7 @@ export const SUBCOMMANDS: Readonly<Record<string, Entry>> = {
   prune: {load: async () => (await import('./prune.js')).definePrune},
   logs: {load: async () => (await import('./logs.js')).defineLogs},
   ps: {load: async () => (await import('./ps.js')).definePs},
+  doctor: {load: async () => (await import('./doctor.js')).defineDoctor},
   extract: {load: async () => (await import('./extract.js')).defineExtract},
   completion: {load: async () => (await import('./completion.js')).defineCompletion},
   prepare: {hidden: true, load: async () => (await import('./prepare.js')).definePrepare},
