@@ -20,14 +20,14 @@ void sc_plan_name(char *name, const uint8_t *id, uint32_t len)
 
 static unsigned core_of(uint8_t kind)
 {
-	return kind == SC_SITE_CANCEL ? 5 : kind == SC_SITE_EARLY ? 0 : 2;
+	return kind == SC_SITE_CANCEL ? 5 : kind >= SC_SITE_EARLY ? 0 : 2;
 }
 
 static int site_ok(const struct sc_plan *p, const struct sc_site *s, uint64_t after)
 {
 	uint64_t from = s->va - s->pre_len, to = s->va + s->core_len + s->post_len;
 
-	return s->kind >= SC_SITE_CALL && s->kind <= SC_SITE_EARLY &&
+	return s->kind >= SC_SITE_CALL && s->kind <= SC_SITE_MOVED &&
 	       s->core_len == core_of(s->kind) &&
 	       (s->pre_len == 0 || s->pre_len >= 5) && (s->post_len == 0 || s->post_len >= 5) &&
 	       (unsigned)s->pre_len + s->core_len + s->post_len <= SC_SITE_BYTES && (s->pre_len || s->post_len) &&

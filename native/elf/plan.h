@@ -35,7 +35,8 @@ enum sc_site_kind {
 	SC_SITE_CANCEL = 2,  /* a `call __syscall_cancel_arch` of glibc 2.41 and later */
 	SC_SITE_GO_CALL6 = 3,/* Go's Syscall6: number in rax before, both windows */
 	SC_SITE_GO_LEAF = 4, /* a function of Go's runtime with one fixed call: behind it only */
-	SC_SITE_EARLY = 5    /* the instruction that loads the number of an exit: a pre window only */
+	SC_SITE_EARLY = 5,   /* the instruction that loads the number of an exit: a pre window only */
+	SC_SITE_MOVED = 6    /* the window begins with the syscall itself: the stub makes it */
 };
 
 enum sc_site_flag {

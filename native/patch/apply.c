@@ -25,14 +25,14 @@ static int is_original(const struct sc_patched *p, const struct sc_site *s)
 	return !memcmp(window(p, s), s->bytes, (size_t)s->pre_len + s->core_len + s->post_len);
 }
 
-/* Counts the sites that are as planned and marks the others as not to be touched. */
-static uint32_t verify(struct sc_patched *p)
+/* Counts the sites that are not as planned and marks them as not to be touched. */
+static uint32_t verify(struct sc_patched *p, int running)
 {
 	struct sc_site *s = sc_plan_sites(p->plan);
 	uint32_t differs = 0;
 
 	for (uint32_t i = 0; i < p->plan->sites; i++, s++) {
-		if (is_original(p, s))
+		if (is_original(p, s) && !(running && s->kind == SC_SITE_MOVED))
 			continue;
 		s->pre_len = s->post_len = 0;
 		s->pre_stub = s->post_stub = 0;
@@ -139,14 +139,14 @@ static int write_jumps(const struct sc_patched *p)
 	return sc_writer_close(&w);
 }
 
-int sc_apply(struct sc_patched *out, struct sc_plan *plan, uint64_t bias, int fd)
+int sc_apply(struct sc_patched *out, struct sc_plan *plan, uint64_t bias, int fd, int running)
 {
 	int ret;
 
 	memset(out, 0, sizeof(*out));
 	out->plan = plan;
 	out->bias = bias;
-	out->differs = verify(out);
+	out->differs = verify(out, running);
 	out->done = plan->sites - out->differs;
 	if (!out->done)
 		return 0;

@@ -16,10 +16,11 @@ struct sc_patched {
 };
 
 /*
+ * running: threads may be blocked in calls: moved sites are left alone.
  * fd: the plan file, for its overlay; -1: the plan has none or may not be used. 0; -EEXIST: no place
  * near the object; another -errno. Sites whose bytes differ are left alone and counted.
  */
-int sc_apply(struct sc_patched *out, struct sc_plan *plan, uint64_t bias, int fd);
+int sc_apply(struct sc_patched *out, struct sc_plan *plan, uint64_t bias, int fd, int running);
 
 /* Writes the original bytes of all patched windows back. */
 int sc_apply_undo(struct sc_patched *patched);

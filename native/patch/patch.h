@@ -29,6 +29,7 @@ struct sc_patch_options {
 	sc_call_handler post; /* after each hooked call; also in a child of clone, fork, vfork (ret 0) */
 	sc_call_handler pre;  /* before calls with SC_CALL_PRE */
 	const char *plans;    /* folder of plans, NULL: none is read or stored */
+	int running;          /* other threads exist (stopped): what would harm a blocked call is left out */
 };
 
 struct sc_patch_report {

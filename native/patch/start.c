@@ -73,7 +73,7 @@ static void patch_object(const struct sc_object *o, struct start *s)
 	int ret = sc_plan_get(s->options->plans, o, &source);
 
 	if (!ret) {
-		ret = sc_apply(p, source.plan, o->elf.bias, source.fd);
+		ret = sc_apply(p, source.plan, o->elf.bias, source.fd, s->options->running);
 		r->computed += (uint32_t)source.computed;
 		r->unseen += source.plan->unseen;
 		r->sites += source.plan->sites;

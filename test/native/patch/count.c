@@ -85,6 +85,7 @@ static void begin(void)
 	counts->start_us = (uint32_t)((tsc() - from) / 2600);
 	memcpy(&counts->report, &report, sizeof(report));
 	counts->ret = ret;
+	sc_sys1(__NR_getpgid, 0);
 }
 
 static void (*const at_start[])(void) __attribute__((used, section(".init_array"))) = { begin };

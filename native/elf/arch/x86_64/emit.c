@@ -144,6 +144,16 @@ static void leave_red_zone(struct out *o)
 	PUT(o, 0x48, 0x8d, 0xa4, 0x24, 0x80, 0, 0, 0); /* lea 128(%rsp),%rsp */
 }
 
+static void call_pre(struct out *o, const struct sc_site *s, uint64_t cells)
+{
+	enter_red_zone(o);
+	call_cell(o, cells,
+		  s->kind == SC_SITE_CANCEL ? SC_CELL_PRE_CANCEL :
+		  s->flags & SC_SITE_FLAGS  ? SC_CELL_PRE_FLAGS :
+					      SC_CELL_PRE);
+	leave_red_zone(o);
+}
+
 static void pre_stub(struct out *o, const struct sc_site *s, uint64_t cells)
 {
 	int cancel = s->kind == SC_SITE_CANCEL;
@@ -158,21 +168,24 @@ static void pre_stub(struct out *o, const struct sc_site *s, uint64_t cells)
 		else if ((s->flags & SC_SITE_TIMED) || s->nr < 0)
 			store_slot(o);
 	}
-	if (s->flags & SC_SITE_PRE) {
-		enter_red_zone(o);
-		call_cell(o, cells,
-			  cancel ? SC_CELL_PRE_CANCEL :
-			  s->flags & SC_SITE_FLAGS ? SC_CELL_PRE_FLAGS : SC_CELL_PRE);
-		leave_red_zone(o);
-	}
+	if (s->flags & SC_SITE_PRE)
+		call_pre(o, s, cells);
 	jump(o, s->va);
 }
 
 static void post_stub(struct out *o, const struct sc_site *s, uint64_t cells)
 {
 	uint64_t next = s->va + s->core_len;
-	int slot = s->pre_len && ((s->flags & SC_SITE_TIMED) || s->nr < 0);
+	int slot = (s->flags & SC_SITE_TIMED) || s->nr < 0;
+	unsigned skip = 0;
 
+	if (s->kind == SC_SITE_MOVED) {
+		store_slot(o);
+		if (s->flags & SC_SITE_PRE)
+			call_pre(o, s, cells);
+		PUT(o, 0x0f, 0x05);
+		skip = 2;
+	}
 	enter_red_zone(o);
 	if (slot) {
 		PUT(o, 0x48, 0x8b, 0x0c, 0x24); /* mov (%rsp),%rcx */
@@ -184,7 +197,7 @@ static void post_stub(struct out *o, const struct sc_site *s, uint64_t cells)
 	}
 	call_cell(o, cells, s->flags & SC_SITE_FLAGS ? SC_CELL_POST_FLAGS : SC_CELL_POST);
 	leave_red_zone(o);
-	if (!move_all(o, s->bytes + s->pre_len + s->core_len, next, s->post_len))
+	if (!move_all(o, s->bytes + s->pre_len + s->core_len + skip, next + skip, s->post_len - skip))
 		jump(o, next + s->post_len);
 }
 

@@ -117,13 +117,13 @@ static int is_padding(const uint8_t *p, const struct sc_insn *in)
 	return sc_insn_is_nop(in) || p[0] == 0xcc || (in->map == SC_MAP_1 && in->op == 0xf4);
 }
 
-/* Bytes of the window that begins at `at`, 0: none. */
-static unsigned post_window(const struct sc_text *t, uint64_t at)
+/* Bytes of the window of at least min bytes that begins at `at`, 0: none. */
+static unsigned post_window(const struct sc_text *t, uint64_t at, unsigned min)
 {
 	uint64_t to = at;
 	int ended = 0;
 
-	while (to - at < JUMP) {
+	while (to - at < min) {
 		struct sc_insn in;
 
 		if (to + 16 > t->len || !sc_insn_decode(t->code + to, &in) ||
@@ -182,7 +182,7 @@ static void choose(const struct sc_text *t, uint64_t at, struct sc_site *s)
 	uint8_t call = s->nr >= 0 ? sc_call_table[s->nr].flags : SC_CALL_TIMED | SC_CALL_PRE;
 
 	s->pre_len = (uint8_t)pre_window(t, at);
-	s->post_len = (uint8_t)post_window(t, at + s->core_len);
+	s->post_len = (uint8_t)post_window(t, at + s->core_len, JUMP);
 	if (!flags_are_dead(t, at + s->core_len))
 		s->flags |= SC_SITE_FLAGS;
 	if (s->pre_len && slot_in_use(t, at))
@@ -247,6 +247,7 @@ static uint64_t cancel_start(const struct sc_text *t, uint64_t at)
  * exit and exit_group are called in a loop with the number in another register; no window fits
  * there. The instruction that loads the number, `mov $nr,%reg`, is run once, straight before: it is
  * itself 5 bytes. Only rdi (the status) is used of what the handler sees.
+ * Returns 1 when the site is such an exit; s->kind says whether a site is to be added for it.
  */
 static int early(const struct sc_text *t, uint64_t at, struct sc_site *s)
 {
@@ -264,7 +265,7 @@ static int early(const struct sc_text *t, uint64_t at, struct sc_site *s)
 			continue;
 		memcpy(&v, t->code + i + 1, 4);
 		if (v == __NR_exit_group && (t->code[i] & 7) != reg)
-			return 0; /* _exit tries exit_group first, then exit: one report is enough */
+			return 1; /* _exit tries exit_group first, then exit: one report is enough */
 		if ((t->code[i] & 7) == reg) {
 			last = i;
 			nr = v;
@@ -274,6 +275,28 @@ static int early(const struct sc_text *t, uint64_t at, struct sc_site *s)
 		return 0;
 	*s = (struct sc_site){ .va = t->va + last + 5, .nr = (int16_t)nr, .kind = SC_SITE_EARLY,
 			       .pre_len = 5, .flags = SC_SITE_PRE | SC_SITE_FLAGS };
+	return 1;
+}
+
+/*
+ * The last resort: the jump covers the syscall, which is then made by the stub. Whoever is blocked
+ * in it while it is patched, or is cancelled there, would come back to a wrong place; so only where
+ * the call is no cancellation point (those have windows) and before other threads exist.
+ */
+static int moved(const struct sc_text *t, uint64_t at, struct sc_site *s)
+{
+	unsigned behind = post_window(t, at + 2, JUMP - 2);
+	uint8_t call;
+
+	if (s->kind != SC_SITE_CALL || !behind || slot_in_use(t, at))
+		return 0;
+	call = s->nr >= 0 ? sc_call_table[s->nr].flags : SC_CALL_TIMED | SC_CALL_PRE;
+	s->kind = SC_SITE_MOVED;
+	s->core_len = 0;
+	s->post_len = (uint8_t)(2 + behind);
+	s->flags = SC_SITE_TIMED | (call & SC_CALL_PRE ? SC_SITE_PRE : 0);
+	if (!flags_are_dead(t, at + 2))
+		s->flags |= SC_SITE_FLAGS;
 	return 1;
 }
 
@@ -288,7 +311,7 @@ static uint64_t window_end(const struct sc_site_list *l)
 /* Adds a site; takes back what overlaps the window of the one before. */
 static void add(const struct sc_text *t, struct sc_site_list *l, struct sc_site *s)
 {
-	struct sc_site other;
+	struct sc_site other = { 0 };
 
 	if (s->va - s->pre_len < window_end(l)) {
 		s->pre_len = 0;
@@ -296,9 +319,14 @@ static void add(const struct sc_text *t, struct sc_site_list *l, struct sc_site 
 		if (s->nr < 0)
 			s->post_len = 0;
 	}
-	if (!s->pre_len && !s->post_len && early(t, s->va - t->va, &other) &&
-	    other.va - 5 >= window_end(l))
-		s = &other;
+	if (!s->pre_len && !s->post_len) {
+		if (!early(t, s->va - t->va, &other))
+			moved(t, s->va - t->va, s);
+		else if (other.kind != SC_SITE_EARLY || other.va - 5 < window_end(l))
+			return;
+		else
+			s = &other;
+	}
 	if (!s->pre_len && !s->post_len) {
 		l->unseen++;
 		return;
