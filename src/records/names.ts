@@ -125,6 +125,14 @@ export function fieldOrder(name: string, summary: boolean): readonly string[] {
   return summary ? row.sum : row.fields;
 }
 
+/** Metrics that `event.watch` type metric shows as events, one by one; fs.open and fs.close only without fs events. */
+export const METRIC_EVENTS: ReadonlySet<string> = new Set([
+  ...['proc.cpu', 'proc.cpu_perc', 'proc.mem', 'proc.thread', 'proc.fd', 'proc.child'],
+  ...['fs.open', 'fs.close', 'fs.read', 'fs.write', 'fs.duration', 'fs.seek', 'fs.stat', 'fs.error'],
+  ...['net.rx', 'net.tx', 'net.port', 'net.tcp', 'net.udp', 'net.other', 'net.duration', 'net.error'],
+  ...['dns.req', 'dns.resp', 'dns.duration'],
+]);
+
 export interface EventName {
   sourcetype: SourceType;
   /** Value of `source`; undefined: a path, `stdout` or `stderr`. */

@@ -6,7 +6,7 @@ import type {Metric, Payload, Process, RelayRecord, SourceType, Span} from '../r
 import {eventsOn, metricsOn, type Settings} from './settings.js';
 import type {Connection} from './sources/address.js';
 import type {Image, MetricValue, OpenFile, Source} from './sources/source.js';
-import {singleOn} from './want.js';
+import {metricEventOn, singleOn} from './want.js';
 
 /** Closed files that are still remembered: a child may hold them open. */
 const CLOSED_KEPT = 256;
@@ -196,7 +196,7 @@ export class ProcessImage implements Image {
 
   /** `event.watch` type metric: the record as an event. */
   #asEvent(metric: Metric): void {
-    if (!this.wantsEvent('metric')) return;
+    if (!metricEventOn(this.settings, metric.name)) return;
     const {name, type, value, attributes, unit, process, time} = metric;
     this.event('metric', name, time, 0, {
       _metric: name,

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Which records the library must make for given settings: the control block of a channel. */
 import {type Control, WANT} from '../channel/index.js';
-import {metricName} from '../records/names.js';
+import {METRIC_EVENTS, metricName} from '../records/names.js';
 import {eventsOn, metricsOn, type Settings} from './settings.js';
+
+/** Whether a metric is shown as an event. */
+export function metricEventOn(settings: Settings, name: string): boolean {
+  if (!METRIC_EVENTS.has(name) || !eventsOn(settings, 'metric')) return false;
+  return !(name === 'fs.open' || name === 'fs.close') || !eventsOn(settings, 'fs');
+}
 
 /** Whether a metric is reported one by one: by the verbosity, or as events. */
 export function singleOn(settings: Settings, name: string): boolean {
   const row = metricName(name);
   if (row === undefined || row.single === 0 || row.single === 10) return false;
-  if (eventsOn(settings, 'metric')) return true;
+  if (metricEventOn(settings, name)) return true;
   return metricsOn(settings, row.watch) && settings.metrics.verbosity >= row.single;
 }
 
