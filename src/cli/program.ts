@@ -31,6 +31,7 @@ export const SUBCOMMANDS: Readonly<Record<string, Entry>> = {
   events: {load: async () => (await import('./events.js')).defineEvents},
   history: {alias: 'hist', load: async () => (await import('./history.js')).defineHistory},
   flows: {load: async () => (await import('./flows.js')).defineFlows},
+  dash: {load: async () => (await import('./dash.js')).defineDash},
   prune: {load: async () => (await import('./prune.js')).definePrune},
   logs: {load: async () => (await import('./logs.js')).defineLogs},
   ps: {load: async () => (await import('./ps.js')).definePs},

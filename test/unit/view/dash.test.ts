@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+import {describe, expect, it} from 'vitest';
+import {createPaint} from '../../../src/view/color.js';
+import {frame, sparkline} from '../../../src/view/dash-frame.js';
+import {DashModel} from '../../../src/view/dash-model.js';
+import {Screen} from '../../../src/view/screen.js';
+import {displayWidth} from '../../../src/view/text.js';
+
+const metric = (name: string, value: number, time: number, more = {}) => ({
+  _metric: name,
+  _metric_type: 'counter',
+  _value: value,
+  _time: time,
+  pid: 1,
+  ...more,
+});
+
+function filled(): DashModel {
+  const m = new DashModel();
+  for (let t = 0; t < 300; t += 10) m.addMetric(metric('net.rx', 1000 * t, 1000 + t));
+  m.addMetric(metric('proc.mem', 1000, 1290));
+  m.addMetric(metric('proc.mem', 500, 1291, {pid: 2}));
+  m.addMetric(metric('proc.mem', 600, 1292, {pid: 2}));
+  m.addMetric(metric('fs.open', 3, 1292));
+  m.addMetric(metric('fs.open', 4, 1293));
+  m.addMetric(metric('http.duration.server', 90, 1293, {numops: 3}));
+  const body = {sourcetype: 'console', _time: 1, source: 'stdout', host: 'h', proc: 'p', cmd: 'p', pid: 1};
+  for (let i = 0; i < 60; i++) {
+    m.addEvent(
+      i,
+      JSON.stringify({
+        id: 'x',
+        _channel: '1',
+        body: {...body, data: {message: `line ${i} ${'long '.repeat(40)}`}},
+      }),
+    );
+  }
+  m.totalEvents = 60;
+  return m;
+}
+
+describe('dashboard', () => {
+  it('sums counters by period, adds levels up over processes, averages durations', () => {
+    const m = filled();
+    expect(m.level('proc.mem')).toBe(1600);
+    expect(m.sum('fs.open')).toBe(7);
+    expect(m.rate('net.rx')).toBe(29000);
+    expect(m.average('http.duration.server')).toBe(30);
+    expect(m.history('net.rx', 3)).toEqual([270000, 280000, 290000]);
+    m.addMetric(metric('fs.read', 1, 1300));
+    expect(m.sum('fs.open')).toBe(0);
+    expect(m.level('proc.mem')).toBe(0);
+  });
+
+  it.each([
+    [80, 24],
+    [200, 50],
+    [100, 20],
+    [40, 10],
+    [20, 5],
+  ])('draws exactly %i x %i', (width, height) => {
+    for (const colours of [true, false]) {
+      const lines = frame(filled(), {
+        width,
+        height,
+        paint: createPaint(colours),
+        title: 'AppScope',
+        footer: 'q quits',
+      });
+      expect(lines).toHaveLength(height);
+      for (const line of lines) expect(displayWidth(line)).toBe(width);
+    }
+  });
+
+  it('shows the newest events and the numbers', () => {
+    const text = frame(filled(), {
+      width: 120,
+      height: 40,
+      paint: createPaint(false),
+      title: 'T',
+      footer: '',
+    }).join('\n');
+    expect(text).toContain('line 59');
+    expect(text).toContain('Events: 60');
+    expect(text).toContain('29.0 kB/s');
+    expect(text).toContain('1.6 MB');
+  });
+
+  it('draws a sparkline', () => {
+    expect(sparkline([0, 1, 4, 8])).toBe(' ▂▅█');
+    expect(sparkline([0, 0])).toBe('  ');
+  });
+});
+
+describe('screen', () => {
+  it('writes only the lines that changed and gives the terminal back once', () => {
+    let out = '';
+    const screen = new Screen((t) => {
+      out += t;
+    });
+    screen.open();
+    screen.draw(['a', 'b']);
+    out = '';
+    screen.draw(['a', 'c']);
+    expect(out).toContain('\u001b[2;1Hc');
+    expect(out).not.toContain('\u001b[1;1H');
+    out = '';
+    screen.draw(['a', 'c']);
+    expect(out).toBe('');
+    screen.close();
+    screen.close();
+    expect(out).toBe('\u001b[?25h\u001b[?1049l');
+  });
+});
