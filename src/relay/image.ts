@@ -146,7 +146,7 @@ export class ProcessImage implements Image {
     const row = metricName(metric.name);
     if (!metricsOn(this.settings, watch ?? row?.watch ?? 'statsd')) return;
     const made = this.#metric(metric, row === undefined ? false : row.single !== 0);
-    if (made.value === 0 && made.summary) return;
+    if (made.value === 0 && made.summary && metric.zero !== true) return;
     this.#out.push(made);
     if (row?.single === 0 && metric.name !== 'proc.start') this.#asEvent(made);
   }

@@ -93,7 +93,10 @@ export class CounterSource implements Source {
 
   #gauge(name: string, counter: CounterName, time: number): void {
     if (!this.#image.wantsSum(name)) return;
-    this.#image.sum({name, value: Math.max(0, this.#now[COUNTER[counter]]!), time});
+    const value = Math.max(0, this.#now[COUNTER[counter]]!);
+    // Back at zero: said once, or a destination would show the last value for ever.
+    const zero = this.#before[COUNTER[counter]]! > 0;
+    this.#image.sum({name, value, time, zero});
   }
 
   /** Means over the period; the buckets carry sum and count to destinations that can add them up. */

@@ -28,6 +28,8 @@ export interface MetricValue {
   buckets?: Buckets;
   type?: MetricType;
   unit?: string;
+  /** Send a sum of zero too. */
+  zero?: boolean;
 }
 
 /** What a process opened by path. */
