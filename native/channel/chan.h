@@ -44,6 +44,7 @@ struct sc_thread {
 	_Atomic(uint64_t) tp; /* thread pointer; 0: free, 1: being filled */
 	uint32_t tid;
 	uint32_t shard;
+	uint64_t last; /* TSC of its last timed call: settles how often 32 bits went round since */
 };
 
 /* An area that was a channel before a fork: kept mapped for hooks that a fork interrupted. */

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a hooked call records. Layer 4. The two handlers are given to patch/; everything else here
+ * is between the files of this folder. A handler changes nothing the application can see, takes no
+ * lock and keeps its stack small.
+ */
+#ifndef SCOPE_PROBE_PROBE_H
+#define SCOPE_PROBE_PROBE_H
+
+#include "base/calls.h"
+#include "channel/chan.h"
+#include "patch/patch.h"
+#include "probe/stream.h"
+
+/* After and before each hooked call. */
+void sc_probe_post(struct sc_call *call);
+void sc_probe_pre(struct sc_call *call);
+
+/* One hooked call on its way through the probes. */
+struct sc_hook {
+	struct sc_ctx x;
+	struct sc_call *call;
+	uint64_t tsc;   /* when it returned; only for timed calls, else 0 */
+	uint64_t ticks; /* its duration; 0: not measured */
+	uint32_t alone; /* no other thread exists: descriptors need no lock prefix */
+};
+
+static inline int sc_is_socket(uint8_t kind)
+{
+	return kind >= SC_KIND_TCP && kind <= SC_KIND_SOCKET_OTHER;
+}
+
+static inline int sc_is_stream(uint8_t kind)
+{
+	return kind == SC_KIND_TCP || kind == SC_KIND_UNIX_STREAM;
+}
+
+static inline uint32_t sc_saturate(uint64_t v)
+{
+	return v > 0xffffffffu ? 0xffffffffu : (uint32_t)v;
+}
+
+static inline uint64_t sc_now(const struct sc_hook *h)
+{
+	return h->tsc ? h->tsc : sc_rdtsc();
+}
+
+static inline uint16_t sc_fd_flags(const struct sc_fd *f)
+{
+	return atomic_load_explicit(&f->flags, memory_order_relaxed);
+}
+
+static inline void sc_fd_set(struct sc_fd *f, uint16_t flags)
+{
+	atomic_fetch_or_explicit(&f->flags, flags, memory_order_relaxed);
+}
+
+static inline void sc_fd_clear(struct sc_fd *f, uint16_t flags)
+{
+	atomic_fetch_and_explicit(&f->flags, (uint16_t)~flags, memory_order_relaxed);
+}
+
+/* ---- record.c ---- */
+
+/* Not worth an error: the call is tried again by design. */
+int sc_error_counts(int64_t ret);
+
+/* The path a call was given, or NULL when it has none or the kernel may not have read it. */
+const char *sc_call_path(const struct sc_call *call);
+
+/* A failed call: adds to the class and, when wanted, records it. f may be NULL. */
+void sc_failed_call(struct sc_hook *h, enum sc_counter cls, int fd, const struct sc_fd *f);
+
+/* SC_REC_CALL of a call that went well, when want has any of bits. */
+void sc_record_call(struct sc_hook *h, uint32_t bits, int fd, const struct sc_fd *f, int with_path);
+
+/* SC_REC_NOTE. */
+void sc_note(const struct sc_ctx *x, enum sc_note_code code, uint32_t arg, const char *text);
+
+/* Fills object, ret, ticks, nr of a record from the call. */
+void sc_record_from(struct sc_record *r, const struct sc_hook *h, const struct sc_fd *f);
+
+/* ---- fd.c ---- */
+
+/* The entry of fd, learned from the kernel when nothing is known of it. NULL: no such descriptor. */
+struct sc_fd *sc_fd_known(struct sc_hook *h, int fd);
+
+/* A new descriptor of a kind that is neither file nor connection yet. */
+struct sc_fd *sc_fd_new(struct sc_hook *h, int fd, uint8_t kind);
+
+/* fd is about to be closed, or was replaced: the last record about it. */
+void sc_fd_closing(struct sc_hook *h, int fd);
+
+void sc_fd_moved_rx(struct sc_hook *h, struct sc_fd *f, uint64_t n);
+void sc_fd_moved_tx(struct sc_hook *h, struct sc_fd *f, uint64_t n);
+
+void sc_probe_close(struct sc_hook *h);
+void sc_probe_close_pre(struct sc_hook *h);
+void sc_probe_dup(struct sc_hook *h);
+void sc_probe_dup_pre(struct sc_hook *h);
+void sc_probe_new_fd(struct sc_hook *h);
+
+/* ---- file.c ---- */
+void sc_probe_open(struct sc_hook *h);
+void sc_probe_read(struct sc_hook *h);
+void sc_probe_write(struct sc_hook *h);
+void sc_probe_transfer(struct sc_hook *h);
+void sc_probe_seek(struct sc_hook *h);
+void sc_probe_stat(struct sc_hook *h);
+void sc_probe_delete(struct sc_hook *h);
+void sc_probe_fsother(struct sc_hook *h);
+
+/* SC_REC_OPEN of fd with a path. late: it was open before the channel, or before the fork. */
+void sc_file_opened(struct sc_hook *h, int fd, struct sc_fd *f, const char *path, uint32_t flags,
+		    int dirfd, int late);
+
+/* ---- text.c ---- */
+
+/* SC_REC_TEXT of what was written: n bytes of the vectors. */
+void sc_text_written(struct sc_hook *h, struct sc_fd *f, int fd, const struct sc_iovec *iov,
+		     uint64_t iovcnt, uint64_t n);
+
+/* ---- conn.c ---- */
+
+/* Addresses and kind of a socket, asked from the kernel as far as hints are missing. */
+struct sockaddr;
+void sc_conn_fill(const struct sc_fd *f, int fd, struct sc_conn *conn, const void *remote,
+		  uint32_t remote_len);
+
+/* The connection is open: gauges, SC_REC_CONN_OPEN, ports for the protocols. Once only. */
+void sc_conn_opened(struct sc_hook *h, int fd, struct sc_fd *f, const void *remote,
+		    uint32_t remote_len);
+
+/* It is about to be closed. */
+void sc_conn_closing(struct sc_hook *h, int fd, struct sc_fd *f);
+
+/* Counts a socket in NET_TCP, NET_UDP or NET_OTHER, once. */
+void sc_conn_gauge(struct sc_hook *h, struct sc_fd *f);
+
+/* ---- socket.c ---- */
+void sc_probe_socket(struct sc_hook *h);
+
+/* ---- message.c ---- */
+void sc_probe_recv(struct sc_hook *h);
+void sc_probe_send(struct sc_hook *h);
+
+/* What moved on a socket. */
+struct sc_moved {
+	const struct sc_iovec *iov;
+	uint64_t iovcnt;
+	const void *name; /* of the peer, for datagrams */
+	uint32_t name_len;
+	uint64_t len;
+};
+
+void sc_socket_received(struct sc_hook *h, int fd, struct sc_fd *f, const struct sc_moved *m);
+void sc_socket_sent(struct sc_hook *h, int fd, struct sc_fd *f, const struct sc_moved *m);
+void sc_socket_failed(struct sc_hook *h, int fd, struct sc_fd *f);
+
+/* ---- process.c, exec.c ---- */
+void sc_probe_process(struct sc_call *call);
+void sc_probe_process_pre(struct sc_call *call);
+void sc_sample(struct sc_ctx *x);
+
+struct sc_exec_setup {
+	char library[512]; /* path for LD_PRELOAD, "": children are left alone */
+	char dir[520];     /* "SCOPE_DIR=…" */
+};
+extern struct sc_exec_setup sc_exec_setup;
+
+/*
+ * The environment an image gets that this process executes: the caller's, with the library and the
+ * folder in it, or without the library where it cannot be loaded. envp when nothing is to change.
+ */
+char **sc_exec_environment(const char *path, char **envp, uint64_t tp);
+
+/* The exec failed, or its vfork child is gone: memory of the thread's environments is freed. */
+void sc_exec_release(uint64_t tp);
+
+#endif

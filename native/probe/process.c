@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Processes and threads: made, replaced, ended; filters. Layer 4.
+ *
+ * A call that makes a process returns twice through the hook: with the child's id in the parent,
+ * with 0 in the child. A child that shares the parent's memory (vfork) is muted by the thread
+ * pointer, which it shares too, until the parent returns: it writes nothing until its exec.
+ */
+#include <errno.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+#include "base/mem.h"
+#include "probe/probe.h"
+#include "sys/process.h"
+
+static uint64_t clone_flags(const struct sc_call *c)
+{
+	switch (c->nr) {
+	case __NR_clone:
+		return c->arg[0];
+	case __NR_clone3:
+		/* Probing for the call with nothing in it is common. */
+		return c->arg[0] && c->arg[1] >= CLONE_ARGS_SIZE_VER0
+			       ? *(const uint64_t *)c->arg[0]
+			       : 0;
+	case __NR_vfork:
+		return CLONE_VM | CLONE_VFORK;
+	default:
+		return 0;
+	}
+}
+
+static void clone_pre(const struct sc_call *c)
+{
+	uint64_t flags = clone_flags(c), tp = sc_thread_pointer((int)sc_chan.fsgsbase);
+	struct sc_ctx x;
+
+	if (!sc_enter(&x))
+		return;
+	if (flags & CLONE_THREAD)
+		atomic_store_explicit(&sc_chan.threaded, 1, memory_order_relaxed);
+	else if (flags & CLONE_VM)
+		sc_mute(tp, !(flags & CLONE_VFORK));
+	else
+		sc_chan_snapshot(tp);
+}
+
+/* In the child. */
+static void born(uint64_t flags, uint64_t tp)
+{
+	struct sc_ctx x;
+
+	if (flags & CLONE_THREAD) {
+		sc_thread_forget(tp);
+		return;
+	}
+	if (flags & CLONE_VM)
+		return;
+	if (!sc_chan.wipes && sc_chan.pid != sc_sys_getpid())
+		atomic_store_explicit(&sc_live.state, SC_LIVE_NONE, memory_order_relaxed);
+	if (sc_enter(&x))
+		sc_stream_fork();
+}
+
+static void clone_post(struct sc_call *c)
+{
+	uint64_t flags = clone_flags(c), tp = sc_thread_pointer((int)sc_chan.fsgsbase);
+	struct sc_record *r;
+	struct sc_ctx x;
+
+	if (c->ret == 0) {
+		born(flags, tp);
+		return;
+	}
+	if (flags & CLONE_VM) {
+		sc_unmute(tp);
+		sc_exec_release(tp);
+	} else if (atomic_load_explicit(&sc_chan.fork_tp, memory_order_relaxed) == tp) {
+		atomic_store_explicit(&sc_chan.fork_tp, 0, memory_order_relaxed);
+	}
+	if (!sc_enter(&x))
+		return;
+	sc_count_call(&x, c->nr);
+	if (c->ret < 0)
+		return;
+	if (flags & CLONE_THREAD) {
+		sc_count(&x, SC_C_PROC_THREAD, 1);
+		atomic_fetch_add_explicit(&sc_chan.threads, 1, memory_order_relaxed);
+		return;
+	}
+	sc_count(&x, SC_C_PROC_FORK, 1);
+	if (!(x.want & SC_WANT_PROCESS))
+		return;
+	r = sc_record_begin(&x, SC_REC_FORK, -1, 0);
+	if (!r)
+		return;
+	r->ret = c->ret;
+	r->nr = (uint16_t)c->nr;
+	sc_record_commit(&x, r, 0);
+}
+
+/* ---- exec ---- */
+
+static void record_exec(struct sc_ctx *x, const struct sc_call *c, int64_t ret)
+{
+	const char *path = (const char *)c->arg[c->nr == __NR_execveat];
+	size_t len = 0;
+	struct sc_record *r;
+
+	if (!(x->want & SC_WANT_PROCESS))
+		return;
+	if (ret != -EFAULT && (sc_chan.quiet || sc_readable(path, 1)))
+		len = sc_strnlen(path, SC_PATH_MAX);
+	r = sc_record_begin(x, SC_REC_EXEC, -1, (uint32_t)len);
+	if (!r)
+		return;
+	r->ret = ret;
+	r->nr = (uint16_t)c->nr;
+	memcpy(sc_record_payload(r), path, len);
+	sc_record_commit(x, r, (uint32_t)len);
+}
+
+static void exec_pre(struct sc_call *c)
+{
+	uint64_t tp = sc_thread_pointer((int)sc_chan.fsgsbase);
+	int at = c->nr == __NR_execveat;
+	char **envp = (char **)c->arg[2 + at];
+	const char *path = (const char *)c->arg[at];
+	struct sc_ctx x;
+
+	if (sc_enter(&x)) {
+		record_exec(&x, c, 0);
+		atomic_store_explicit(&x.head->state, SC_STATE_EXEC, memory_order_release);
+	}
+	if (!sc_chan.quiet && sc_readable(path, 1) && (!envp || sc_readable(envp, sizeof(*envp))))
+		c->arg[2 + at] = (uint64_t)sc_exec_environment(path, envp, tp);
+}
+
+/* Only a failed exec comes back. */
+static void exec_post(struct sc_call *c)
+{
+	struct sc_ctx x;
+
+	sc_exec_release(sc_thread_pointer((int)sc_chan.fsgsbase));
+	if (!sc_enter(&x))
+		return;
+	sc_count_call(&x, c->nr);
+	atomic_store_explicit(&x.head->state, SC_STATE_LIVE, memory_order_release);
+	record_exec(&x, c, c->ret);
+}
+
+/* ---- exit ---- */
+
+static int64_t microseconds(const struct timeval *t)
+{
+	return (int64_t)t->tv_sec * 1000000 + t->tv_usec;
+}
+
+static const char *skip_fields(const char *p, int n)
+{
+	while (n > 0 && *p)
+		if (*p++ == ' ')
+			n--;
+	return p;
+}
+
+static uint64_t number(const char *p)
+{
+	uint64_t v = 0;
+
+	while (*p >= '0' && *p <= '9')
+		v = v * 10 + (uint64_t)(*p++ - '0');
+	return v;
+}
+
+/* /proc/self/stat after the name in brackets: field 3 on. */
+static void measure_stat(struct sc_exit *e)
+{
+	char buf[512];
+	long n = sc_file_read("/proc/self/stat", buf, sizeof(buf) - 1);
+	const char *p = buf;
+
+	if (n <= 0)
+		return;
+	buf[n] = 0;
+	for (char *q = buf; *q; q++)
+		if (*q == ')')
+			p = q + 2;
+	p = skip_fields(p, 17);
+	e->threads = (uint32_t)number(p);
+	p = skip_fields(p, 3);
+	e->vm_kib = number(p) / 1024;
+	p = skip_fields(p, 1);
+	e->rss_kib = number(p) * (SC_PAGE / 1024);
+}
+
+/* Entries of a folder of /proc, without . and ..; 0: unknown. */
+static uint32_t count_entries(const char *path)
+{
+	char buf[1024] __attribute__((aligned(8)));
+	int fd = sc_sys_openat(-100, path, 0200000 | 02000000, 0);
+	uint32_t entries = 0;
+	long n;
+
+	if (fd < 0)
+		return 0;
+	while ((n = sc_sys_getdents(fd, buf, sizeof(buf))) > 0)
+		for (long at = 0; at < n; at += *(const uint16_t *)(buf + at + 16))
+			entries++;
+	sc_sys_close(fd);
+	return entries > 2 ? entries - 2 : 0;
+}
+
+static uint32_t count_children(void)
+{
+	char path[64], buf[512];
+	size_t n = sc_strcpy(path, sizeof(path), "/proc/self/task/");
+	uint32_t children = 0;
+	long len;
+
+	n += sc_put_dec(path + n, (uint64_t)sc_chan.pid);
+	sc_strcpy(path + n, sizeof(path) - n, "/children");
+	len = sc_file_read(path, buf, sizeof(buf));
+	for (long i = 0; i < len; i++)
+		children += buf[i] == ' ';
+	return children;
+}
+
+static void measure(const struct sc_ctx *x, struct sc_exit *e)
+{
+	struct rusage usage;
+	uint32_t fds;
+
+	memset(e, 0, sizeof(*e));
+	if (sc_chan.quiet)
+		return;
+	if (sc_sys2(__NR_getrusage, RUSAGE_SELF, (long)&usage) == 0) {
+		e->utime_us = microseconds(&usage.ru_utime);
+		e->stime_us = microseconds(&usage.ru_stime);
+		e->rss_kib = (uint64_t)usage.ru_maxrss;
+	}
+	measure_stat(e);
+	/* The folder itself is open while it is read. */
+	fds = count_entries("/proc/self/fd");
+	e->fds = fds ? fds - 1 : 0;
+	for (uint32_t i = 0; i < SC_SHARDS; i++) {
+		if (!(atomic_load_explicit(&sc_chan.shards, memory_order_relaxed) & 1u << i) ||
+		    !sc_chan_shard(x->base, i)->counter[SC_C_PROC_FORK])
+			continue;
+		e->children = count_children();
+		break;
+	}
+}
+
+static void record_usage(struct sc_ctx *x, enum sc_record_type type, const struct sc_call *c)
+{
+	struct sc_exit e;
+	struct sc_record *r;
+
+	measure(x, &e);
+	r = sc_record_begin(x, type, -1, sizeof(e));
+	if (!r)
+		return;
+	if (c) {
+		r->ret = (int64_t)c->arg[0];
+		r->nr = (uint16_t)c->nr;
+	}
+	memcpy(sc_record_payload(r), &e, sizeof(e));
+	sc_record_commit(x, r, sizeof(e));
+}
+
+static void exit_pre(const struct sc_call *c)
+{
+	struct sc_ctx x;
+
+	if (!sc_enter(&x))
+		return;
+	sc_count_call(&x, c->nr);
+	if (c->nr == __NR_exit &&
+	    atomic_fetch_sub_explicit(&sc_chan.threads, 1, memory_order_relaxed) > 1) {
+		sc_thread_forget(x.tp);
+		return;
+	}
+	record_usage(&x, SC_REC_EXIT, c);
+	atomic_store_explicit(&x.head->exit_code, (int32_t)c->arg[0], memory_order_relaxed);
+	/* The last record is there before the state says so. */
+	atomic_store_explicit(&x.head->state, SC_STATE_EXITED, memory_order_release);
+	sc_hub_ring();
+}
+
+void sc_sample(struct sc_ctx *x)
+{
+	static _Atomic(uint64_t) last_ms;
+	struct timespec now;
+	uint64_t ms, last = atomic_load_explicit(&last_ms, memory_order_relaxed);
+
+	if (sc_chan.quiet || sc_sys_clock(CLOCK_MONOTONIC_COARSE, &now) < 0)
+		return;
+	ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	if (ms - last < atomic_load_explicit(&x->head->control.sample_ms, memory_order_relaxed) ||
+	    !atomic_compare_exchange_strong_explicit(&last_ms, &last, ms, memory_order_relaxed,
+						     memory_order_relaxed))
+		return;
+	record_usage(x, SC_REC_SAMPLE, NULL);
+}
+
+/* ---- filters ---- */
+
+static int sets_filter(const struct sc_call *c)
+{
+	if (c->nr == __NR_prctl)
+		return c->arg[0] == PR_SET_SECCOMP;
+	return c->nr == __NR_seccomp && (c->arg[0] == SECCOMP_SET_MODE_STRICT ||
+					 c->arg[0] == SECCOMP_SET_MODE_FILTER);
+}
+
+static void filter_post(struct sc_call *c)
+{
+	struct sc_ctx x;
+
+	if (!sc_enter(&x))
+		return;
+	sc_count_call(&x, c->nr);
+	if (!sets_filter(c) || c->ret < 0 || sc_chan.quiet)
+		return;
+	sc_chan.quiet = 1;
+	x.head->flags |= SC_HF_SECCOMP;
+	sc_note(&x, SC_NOTE_SECCOMP, 0, NULL);
+}
+
+/* ---- dispatch ---- */
+
+void sc_probe_process_pre(struct sc_call *c)
+{
+	switch (c->nr) {
+	case __NR_fork:
+	case __NR_vfork:
+	case __NR_clone:
+	case __NR_clone3:
+		clone_pre(c);
+		break;
+	case __NR_execve:
+	case __NR_execveat:
+		exec_pre(c);
+		break;
+	case __NR_exit:
+	case __NR_exit_group:
+		exit_pre(c);
+		break;
+	case __NR_seccomp:
+	case __NR_prctl:
+		if (sets_filter(c))
+			sc_chan_quiet();
+		break;
+	}
+}
+
+void sc_probe_process(struct sc_call *c)
+{
+	switch (c->nr) {
+	case __NR_fork:
+	case __NR_vfork:
+	case __NR_clone:
+	case __NR_clone3:
+		clone_post(c);
+		break;
+	case __NR_execve:
+	case __NR_execveat:
+		exec_post(c);
+		break;
+	case __NR_seccomp:
+	case __NR_prctl:
+		filter_post(c);
+		break;
+	}
+}
