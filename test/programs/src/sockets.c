@@ -27,7 +27,7 @@ static int listener(struct sockaddr_in *a)
 static void tcp(void)
 {
 	struct sockaddr_in a;
-	char buf[256];
+	char buf[256] = "";
 	int l = listener(&a), c = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), s, file;
 	int r = connect(c, (struct sockaddr *)&a, sizeof(a));
 	struct iovec v[2] = {{"ab", 2}, {"cdef", 4}};
