@@ -3,12 +3,14 @@
 #include <napi.h>
 
 #include "layout.h"
+#include "unixgram.h"
 
 namespace {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports)
 {
 	exports.Set("layout", scope::MakeLayout(env));
+	exports.Set("unixgram", scope::MakeUnixgram(env));
 	return exports;
 }
 

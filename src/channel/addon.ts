@@ -7,6 +7,11 @@ import type {Layout} from './layout.js';
 
 export interface Addon {
   readonly layout: Layout;
+  readonly unixgram: {
+    open(path: string): number;
+    send(fd: number, bytes: Uint8Array): number;
+    close(fd: number): void;
+  };
 }
 
 function load(): Addon {

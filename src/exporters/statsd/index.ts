@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Exporter `statsd`: metrics as StatsD lines over UDP, TCP or unix sockets, packed and paced. */
+import {getSystemErrorName} from 'node:util';
+import type {Clock} from '../../base/clock.js';
 import {ScopeError} from '../../base/errors.js';
 import type {StatsdExporterConfig} from '../../config/types.js';
 import type {ExporterContext} from '../../delivery/context.js';
@@ -41,6 +43,34 @@ function overDatagrams(datagrams: Datagrams): Transport {
   };
 }
 
+/** A full receiver is asked again after this time. */
+const FULL_PAUSE_MS = 2;
+
+function overUnixgram(path: string, clock: Clock): Transport {
+  let fd: number | undefined;
+  return {
+    // The addon is loaded only by who needs it.
+    async open() {
+      if (fd === undefined) fd = (await import('../../channel/unixgram.js')).openUnixgram(path);
+    },
+    async send(packet, signal) {
+      const {sendUnixgram} = await import('../../channel/unixgram.js');
+      for (;;) {
+        const error = sendUnixgram(fd!, packet);
+        if (error === 0) return;
+        const name = getSystemErrorName(-error);
+        if (name !== 'EAGAIN' && name !== 'ENOBUFS') throw new Error(`${path}: ${name}`);
+        await new Promise<void>((resolve) => clock.after(FULL_PAUSE_MS, resolve));
+        if (signal.aborted) throw new Error('aborted');
+      }
+    },
+    async close() {
+      if (fd !== undefined) (await import('../../channel/unixgram.js')).closeUnixgram(fd);
+      fd = undefined;
+    },
+  };
+}
+
 function transportOf(config: StatsdExporterConfig, context: ExporterContext): Transport {
   const port = Number(config.port);
   switch (config.protocol) {
@@ -55,7 +85,7 @@ function transportOf(config: StatsdExporterConfig, context: ExporterContext): Tr
         const key = `exporters.${context.name}.path`;
         throw new ScopeError('SCOPE_CONFIG_INVALID', `${key}: needed for protocol ${config.protocol}`);
       }
-      return overStream({path: () => path});
+      return config.protocol === 'unix' ? overStream({path: () => path}) : overUnixgram(path, context.clock);
     }
   }
 }
