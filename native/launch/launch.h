@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Where this installation lies. */
@@ -63,6 +64,20 @@ bool sc_flag_takes_value(const char *flag);
 
 /* Sets LD_PRELOAD (ours first, the user's kept) and SCOPE_DIR. */
 void sc_env_set(const struct sc_session *s, const struct sc_install *in);
+
+/*
+ * Session, checks and relay for a command, whose path it resolves. 0, or the exit status after a message: then
+ * nothing is left behind.
+ */
+int sc_run_begin(const struct sc_install *in, struct sc_session *s, int flagc, char **flags, int argc, char **argv,
+		 char path[PATH_MAX]);
+/* Becomes the command, scoped into the session. Returns an exit status only when it could not be executed. */
+int sc_run_exec(const struct sc_install *in, const struct sc_session *s, const char *path, char **argv);
+
+/* `scope watch -i INTERVAL [flags] -- CMD…`. Returns an exit status only when nothing was run. */
+int sc_watch(const struct sc_install *in, int flagc, char **flags, int argc, char **argv);
+/* A Go duration (`5s`, `1h500ms`) in nanoseconds. 0 or -EINVAL. */
+int sc_duration_parse(const char *text, uint64_t *ns);
 
 /* `scope CMD…` and `scope run [flags] -- CMD…`. Returns an exit status only when nothing was run. */
 int sc_run(const struct sc_install *in, int flagc, char **flags, int argc, char **argv);

@@ -50,8 +50,8 @@ bool sc_flag_takes_value(const char *flag)
 	return false;
 }
 
-/* `run [flags] [--] CMD…`: where the command begins; argc when there is none. */
-static int command_index(int argc, char **argv)
+/* `run|watch [flags] [--] CMD…`: where the command begins; argc when there is none. */
+static int command_index(bool watch, int argc, char **argv)
 {
 	int i = 0;
 
@@ -60,29 +60,36 @@ static int command_index(int argc, char **argv)
 			return i + 1;
 		if (argv[i][0] != '-' || argv[i][1] == '\0')
 			return i;
-		i += sc_flag_takes_value(argv[i]) ? 2 : 1;
+		if (watch && (strcmp(argv[i], "-i") == 0 || strcmp(argv[i], "--interval") == 0))
+			i += 2;
+		else
+			i += sc_flag_takes_value(argv[i]) ? 2 : 1;
 	}
 	return argc;
 }
 
-static int run_command(const struct sc_install *in, int argc, char **argv)
+/* `run` and `watch`. */
+static int run_command(const struct sc_install *in, const char *word, int argc, char **argv)
 {
-	int at = command_index(argc, argv);
+	bool watch = strcmp(word, "watch") == 0;
+	int at = command_index(watch, argc, argv);
 	int flagc = at;
 
 	if (flagc > 0 && strcmp(argv[flagc - 1], "--") == 0)
 		flagc--;
 	for (int i = 0; i < flagc; i++)
 		if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
-			char *help[] = {"run", "--help"};
+			char *help[] = {(char *)word, "--help"};
 
 			return sc_exec_cli(in, 2, help);
 		}
 	if (at >= argc) {
-		fprintf(stderr, "scope run: a command is missing\n"
-				"Usage: scope run [flags] [--] COMMAND [ARGUMENT…]\n");
+		fprintf(stderr, "scope %s: a command is missing\n"
+				"Usage: scope %s [flags] [--] COMMAND [ARGUMENT…]\n", word, word);
 		return 1;
 	}
+	if (watch)
+		return sc_watch(in, flagc, argv, argc - at, argv + at);
 	return sc_run(in, flagc, argv, argc - at, argv + at);
 }
 
@@ -118,8 +125,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "scope: unknown flag %s\nTry: scope --help\n", argv[1]);
 		return 2;
 	}
-	if (strcmp(argv[1], "run") == 0)
-		return run_command(&in, argc - 2, argv + 2);
+	if (strcmp(argv[1], "run") == 0 || strcmp(argv[1], "watch") == 0)
+		return run_command(&in, argv[1], argc - 2, argv + 2);
 	if (strcmp(argv[1], "attach") == 0 || strcmp(argv[1], "detach") == 0) {
 		for (int i = 2; i < argc; i++)
 			if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0)

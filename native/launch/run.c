@@ -90,49 +90,67 @@ void sc_env_set(const struct sc_session *s, const struct sc_install *in)
 	setenv("SCOPE_DIR", s->channels, 1);
 }
 
-int sc_run(const struct sc_install *in, int flagc, char **flags, int argc, char **argv)
+int sc_run_begin(const struct sc_install *in, struct sc_session *s, int flagc, char **flags, int argc, char **argv,
+		 char path[PATH_MAX])
 {
-	char path[PATH_MAX];
-	struct sc_session s = {.owner = getuid()};
-	int status = sc_command_find(argv[0], path, sizeof(path));
+	int status = sc_command_find(argv[0], path, PATH_MAX);
 	int err;
 
+	*s = (struct sc_session){.owner = getuid()};
 	if (status != 0)
 		return status;
-	if (sc_session_begin(&s, argc, argv) < 0)
+	if (sc_session_begin(s, argc, argv) < 0)
 		return 1;
-	status = sc_prepare(in, &s, flagc, flags);
+	status = sc_prepare(in, s, flagc, flags);
 	if (status != 0) {
-		sc_session_drop(&s);
+		sc_session_drop(s);
 		return status;
 	}
-	err = sc_hub_default(&s, in);
+	err = sc_hub_default(s, in);
 	if (err < 0)
-		fprintf(stderr, "scope: %s: %s; the command runs unscoped\n", s.channels,
+		fprintf(stderr, "scope: %s: %s; the command runs unscoped\n", s->channels,
 			strerror(-err));
-	err = sc_relay_start(&s, in);
+	err = sc_relay_start(s, in);
 	if (err < 0)
 		fprintf(stderr, "scope: cannot start the relay: %s; read the session later\n",
 			strerror(-err));
-	sc_env_set(&s, in);
+	return 0;
+}
+
+int sc_run_exec(const struct sc_install *in, const struct sc_session *s, const char *path, char **argv)
+{
+	sc_env_set(s, in);
 	if (sc_inject_is_static(path) == 1) {
 		char notes[PATH_MAX + 16];
 
 		/* No loader, no LD_PRELOAD: the library is put in from outside. Failing that, the session says so. */
-		snprintf(notes, sizeof(notes), "%s/notes", s.dir);
-		sc_inject_next_exec(in->libscope, s.channels, notes);
+		snprintf(notes, sizeof(notes), "%s/notes", s->dir);
+		sc_inject_next_exec(in->libscope, s->channels, notes);
 	}
 	execv(path, argv);
 	if (errno == ENOEXEC) { /* a script without #!: a shell runs it, as it would itself */
-		char **shell = calloc((size_t)argc + 2, sizeof(*shell));
+		size_t argc = 0;
+		char **shell;
 
+		while (argv[argc])
+			argc++;
+		shell = calloc(argc + 2, sizeof(*shell));
 		if (shell) {
 			shell[0] = "/bin/sh";
-			shell[1] = path;
-			memcpy(shell + 2, argv + 1, (size_t)argc * sizeof(*shell));
+			shell[1] = (char *)path;
+			memcpy(shell + 2, argv + 1, argc * sizeof(*shell));
 			execv(shell[0], shell);
 		}
 	}
 	fprintf(stderr, "scope: %s: %s\n", argv[0], strerror(errno));
 	return errno == ENOENT ? 127 : 126;
+}
+
+int sc_run(const struct sc_install *in, int flagc, char **flags, int argc, char **argv)
+{
+	char path[PATH_MAX];
+	struct sc_session s;
+	int status = sc_run_begin(in, &s, flagc, flags, argc, argv, path);
+
+	return status != 0 ? status : sc_run_exec(in, &s, path, argv);
 }

@@ -36,6 +36,7 @@ export const SUBCOMMANDS: Readonly<Record<string, Entry>> = {
   logs: {load: async () => (await import('./logs.js')).defineLogs},
   ps: {load: async () => (await import('./ps.js')).definePs},
   doctor: {load: async () => (await import('./doctor.js')).defineDoctor},
+  watch: {load: async () => (await import('./watch.js')).defineWatch},
   extract: {load: async () => (await import('./extract.js')).defineExtract},
   completion: {load: async () => (await import('./completion.js')).defineCompletion},
   prepare: {hidden: true, load: async () => (await import('./prepare.js')).definePrepare},

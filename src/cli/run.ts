@@ -18,7 +18,7 @@ export function defineRun(
 }
 
 /** Only when Node was started by hand: hands the words to the launcher. */
-async function launch(context: Context): Action {
+export async function launch(context: Context): Action {
   const {status, error} = spawnSync(NATIVE.launcher, process.argv.slice(2), {stdio: 'inherit'});
   if (error) context.warn(`error: ${NATIVE.launcher}: ${error.message}`);
   return status ?? 1;

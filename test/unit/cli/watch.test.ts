@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
+import {existsSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {afterEach, beforeEach, describe, expect, it} from 'vitest';
+import {NATIVE} from '../../../src/base/root.js';
+import {listSessions} from '../../../src/session/history.js';
+
+let home: string;
+let child: ChildProcess | undefined;
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'scope-watch-'));
+});
+afterEach(() => {
+  child?.kill('SIGKILL');
+  for (const s of listSessions(home))
+    rmSync(join('/dev/shm', `scope-${process.getuid!()}`, s.workdir.split('/').at(-1)!), {
+      recursive: true,
+      force: true,
+    });
+  rmSync(home, {recursive: true, force: true});
+});
+
+// /bin/true stands in for Node: these tests are about the launcher's loop, not about the relay.
+const env = () => ({PATH: process.env.PATH, SCOPE_HOME: home, SCOPE_NODE: '/bin/true'});
+const fail = (...words: string[]) =>
+  spawnSync(NATIVE.launcher, ['watch', ...words], {env: env(), encoding: 'utf8', timeout: 30_000});
+
+describe('scope watch', () => {
+  it('runs the command again and again in one session, hidden from the terminal', async () => {
+    const log = join(home, 'log');
+    child = spawn(
+      NATIVE.launcher,
+      ['watch', '-i', '10ms', '--', '/bin/sh', '-c', `echo hidden; echo x >> ${log}`],
+      {env: env(), stdio: ['ignore', 'pipe', 'pipe']},
+    );
+    let out = '';
+    child.stdout!.on('data', (d) => {
+      out += d;
+    });
+    const until = Date.now() + 30_000;
+    const runs = () => (existsSync(log) ? readFileSync(log, 'utf8').split('\n').length - 1 : 0);
+    while (runs() < 3 && Date.now() < until) await new Promise((r) => setTimeout(r, 20));
+    expect(runs()).toBeGreaterThanOrEqual(3);
+    expect(out).toBe('');
+    const sessions = listSessions(home);
+    expect(sessions).toHaveLength(1);
+    expect(sessions[0]).toMatchObject({id: 1, cmd: 'sh', pid: child.pid});
+  });
+
+  it('says what is missing or wrong, and makes no session', () => {
+    expect(fail()).toMatchObject({status: 1, stderr: expect.stringContaining('a command is missing')});
+    expect(fail('--', 'true')).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('an interval is missing'),
+    });
+    for (const bad of ['x', '5', '0s', '1y', '-1s', '']) {
+      const {status, stderr} = fail('-i', bad, '--', 'true');
+      expect(status).toBe(2);
+      expect(stderr).toContain(`error parsing time duration string "${bad}"`);
+    }
+    expect(fail('-i', '1s', '--', '/no/such/command')).toMatchObject({status: 127});
+    expect(listSessions(home)).toEqual([]);
+  });
+});
