@@ -37,8 +37,6 @@ function overrides(flags: RunFlags, cwd: string): Override[] {
   set('verbosity', ['metric', 'format', 'verbosity'], flags.verbosity);
   set('payloads', ['payload', 'enable'], true);
   set('loglevel', ['libscope', 'log', 'level'], flags.loglevel);
-  set('coredump', ['libscope', 'snapshot', 'coredump'], true);
-  set('backtrace', ['libscope', 'snapshot', 'backtrace'], true);
   return found;
 }
 

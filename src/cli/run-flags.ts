@@ -10,15 +10,11 @@ export interface RunFlags {
   metricprefix?: string;
   metricdest?: string;
   eventdest?: string;
-  nobreaker?: boolean;
   authtoken?: string;
   verbosity?: number;
   payloads?: boolean;
   loglevel?: string;
-  librarypath?: string;
   userconfig?: string;
-  coredump?: boolean;
-  backtrace?: boolean;
 }
 
 export const LOG_LEVELS = ['debug', 'info', 'warning', 'error', 'none'] as const;
@@ -37,7 +33,6 @@ export function addDestinationFlags(command: Command): Command {
       'destination of metrics (tcp://host:port, udp://…, tls://…, unix://path, file://path)',
     )
     .option('-e, --eventdest <dest>', 'destination of events')
-    .option('-n, --nobreaker', 'tell Cribl not to break events')
     .option('-a, --authtoken <token>', 'token sent to the Cribl destination');
 }
 
@@ -49,10 +44,7 @@ export function addRunFlags(command: Command): Command {
     )
     .option('-p, --payloads', 'capture payloads of connections')
     .addOption(new Option('--loglevel <level>', 'level of the log').argParser(logLevel))
-    .option('-l, --librarypath <path>', 'folder of libscope.so')
-    .option('-u, --userconfig <file>', 'configuration file (scope.yml) to use')
-    .option('-d, --coredump', 'write a core file on a crash')
-    .option('-b, --backtrace', 'write a backtrace on a crash');
+    .option('-u, --userconfig <file>', 'configuration file (scope.yml) to use');
 }
 
 function verbosity(text: string): number {
@@ -82,13 +74,10 @@ export function checkRunFlags(command: Command): void {
         'metricprefix',
         'metricdest',
         'eventdest',
-        'nobreaker',
         'authtoken',
         'verbosity',
         'payloads',
         'loglevel',
-        'backtrace',
-        'coredump',
       ],
     ],
   ]);

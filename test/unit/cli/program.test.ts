@@ -56,4 +56,21 @@ describe('scope', () => {
       err: expect.stringContaining('bash, zsh, fish'),
     });
   });
+
+  it('is described in docs/cli.md, command by command and flag by flag', async () => {
+    const sections = new Map(
+      readFileSync('docs/cli.md', 'utf8')
+        .split(/^### /m)
+        .slice(1)
+        .map((text): [string, string[]] => [
+          text.split('\n')[0]!.trim(),
+          [...text.matchAll(/^\| `(-[^`]+)` \|/gm)].map((m) => m[1]!),
+        ]),
+    );
+    const shown = (await program()).commands.filter((c) => !(c as unknown as {_hidden: boolean})._hidden);
+    expect([...sections.keys()].sort()).toEqual(shown.map((c) => c.name()).sort());
+    for (const command of shown) {
+      expect(sections.get(command.name()), command.name()).toEqual(command.options.map((o) => o.flags));
+    }
+  });
 });

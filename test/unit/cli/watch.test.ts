@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
+import {once} from 'node:events';
 import {existsSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
-import {join} from 'node:path';
+import {basename, join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
 import {NATIVE} from '../../../src/base/root.js';
 import {listSessions} from '../../../src/session/history.js';
@@ -12,15 +13,22 @@ let child: ChildProcess | undefined;
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'scope-watch-'));
 });
-afterEach(() => {
-  child?.kill('SIGKILL');
-  for (const s of listSessions(home))
-    rmSync(join('/dev/shm', `scope-${process.getuid!()}`, s.workdir.split('/').at(-1)!), {
-      recursive: true,
-      force: true,
-    });
-  rmSync(home, {recursive: true, force: true});
+afterEach(async () => {
+  if (child?.pid !== undefined) {
+    const gone = once(child, 'exit');
+    // The whole group: what the loop has just started too.
+    process.kill(-child.pid, 'SIGKILL');
+    await gone;
+    child = undefined;
+  }
+  const shm = `/dev/shm/scope-${process.getuid!()}`;
+  for (const s of listSessions(home)) remove(join(shm, basename(s.workdir)));
+  remove(home);
 });
+
+function remove(path: string): void {
+  rmSync(path, {recursive: true, force: true, maxRetries: 20, retryDelay: 50});
+}
 
 // /bin/true stands in for Node: these tests are about the launcher's loop, not about the relay.
 const env = () => ({PATH: process.env.PATH, SCOPE_HOME: home, SCOPE_NODE: '/bin/true'});
@@ -33,7 +41,7 @@ describe('scope watch', () => {
     child = spawn(
       NATIVE.launcher,
       ['watch', '-i', '10ms', '--', '/bin/sh', '-c', `echo hidden; echo x >> ${log}`],
-      {env: env(), stdio: ['ignore', 'pipe', 'pipe']},
+      {env: env(), stdio: ['ignore', 'pipe', 'pipe'], detached: true},
     );
     let out = '';
     child.stdout!.on('data', (d) => {
