@@ -41,7 +41,7 @@ function compileWatch(entry: EventWatchConfig): EventWatch {
 }
 
 /** Settings of a whole configuration, its `custom:` entries aside. */
-export function compileSettings(config: ProcessConfig): Settings {
+export function compileSettings(config: ProcessConfig, spans = false): Settings {
   const {metric, event, payload, libscope, tags} = config;
   const watches = event.watch.map(completeWatch);
   const watch: Settings['events']['watch'] = {};
@@ -62,6 +62,7 @@ export function compileSettings(config: ProcessConfig): Settings {
       allowBinary: watches.findLast((entry) => entry.type === 'console')?.allowbinary ?? true,
     },
     payload: {enabled: payload.enable, dir: payload.dir},
+    spans,
     summaryPeriod: Math.max(1, libscope.summaryperiod),
     startMessage: libscope.configevent,
     tags,
@@ -70,9 +71,15 @@ export function compileSettings(config: ProcessConfig): Settings {
   };
 }
 
+/** Only OTLP has a form for spans; files and sockets write records of every kind that they know. */
+function takesSpans(exporter: Config['exporters'][string]): boolean {
+  return exporter.type === 'otlp' && exporter.signals.includes('traces');
+}
+
 /** Settings of each process; processes with the same configuration share one object. */
 export function settingsSource(config: Config): SettingsSource {
-  const base = compileSettings(config);
+  const spans = Object.values(config.exporters).some(takesSpans);
+  const base = compileSettings(config, spans);
   const made = new Map<string, Settings>();
   return {
     base,
@@ -82,7 +89,7 @@ export function settingsSource(config: Config): SettingsSource {
       const key = JSON.stringify(PARTS.map((part) => own[part]));
       let settings = made.get(key);
       if (settings === undefined) {
-        settings = compileSettings(own);
+        settings = compileSettings(own, spans);
         if (made.size >= SETTINGS_KEPT) made.clear();
         made.set(key, settings);
       }

@@ -48,6 +48,8 @@ export interface Settings {
     allowBinary: boolean;
   };
   payload: {enabled: boolean; dir: string};
+  /** Whether anything takes spans. */
+  spans: boolean;
   /** Seconds. */
   summaryPeriod: number;
   /** A start message for each process. */

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Name lookups, from DNS packets and from calls of the resolver. One lookup is counted once: the queries for A and
+ * AAAA, their repetitions and the call around them belong together by thread and name.
+ */
+import {REC, REC_FLAG, type RecordCursor} from '../../channel/index.js';
+import {type DnsMessage, parseDns} from '../../protocol/dns.js';
+import type {Buckets} from '../../records/types.js';
+import {addTo, millis, newBuckets} from './durations.js';
+import {randomId} from './http-span.js';
+import type {Image, Source, SourceKind} from './source.js';
+
+/** Lookups under way that are remembered. */
+const OPEN_CAP = 1024;
+/** Seconds after which an answer is not waited for any more. */
+const PATIENCE = 10;
+
+interface Lookup {
+  name: string;
+  object: number;
+  tid: number;
+  /** Seconds since the epoch. */
+  time: number;
+  answeredAt: number;
+  /** Ids of queries without an answer yet. */
+  waiting: Set<number>;
+  addrs: string[];
+  answers: number;
+  rcode: string;
+}
+
+class DnsSource implements Source {
+  readonly #image: Image;
+  /** By thread and name, oldest first. */
+  readonly #open = new Map<string, Lookup>();
+  /** The last lookup by packets of each thread: the resolver's call around it returns after it. */
+  readonly #last = new Map<number, Lookup>();
+  #requests = 0;
+  #durations: Buckets = newBuckets();
+  #since: number;
+
+  constructor(image: Image) {
+    this.#image = image;
+    this.#since = image.process.startTime;
+  }
+
+  record(record: RecordCursor): void {
+    if (record.type === REC.RESOLVE) this.#call(record);
+    else this.#packet(record);
+  }
+
+  /** Answers that did not come. */
+  flush(now: number): void {
+    for (const [key, lookup] of this.#open) {
+      if (now - lookup.time < PATIENCE) break;
+      this.#finish(key, lookup);
+    }
+  }
+
+  report(now: number, final: boolean): void {
+    if (final) for (const [key, lookup] of this.#open) this.#finish(key, lookup);
+    const startTime = this.#since;
+    this.#since = now;
+    const image = this.#image;
+    if (image.wantsSum('dns.req') && this.#requests > 0) {
+      image.sum({name: 'dns.req', value: this.#requests, time: now, startTime});
+    }
+    const buckets = this.#durations;
+    if (image.wantsSum('dns.duration') && buckets.count > 0) {
+      const value = Math.round((buckets.sum / buckets.count) * 1e3) / 1e3;
+      image.sum({name: 'dns.duration', value, time: now, startTime, buckets});
+    }
+    this.#requests = 0;
+    this.#durations = newBuckets();
+  }
+
+  #packet(record: RecordCursor): void {
+    const message = parseDns(record.data());
+    if (message === undefined || message.opcode !== 0 || message.name === '') return;
+    const sent = (record.flags & REC_FLAG.TX) !== 0;
+    const time = this.#image.time(record);
+    // A server's side of the conversation is no lookup of this process.
+    if (sent && !message.response) this.#query(record, message, time);
+    else if (!sent && message.response) this.#answer(record, message, time);
+  }
+
+  #query(record: RecordCursor, message: DnsMessage, time: number): void {
+    const key = keyOf(record.tid, message.name);
+    const known = this.#open.get(key);
+    if (known !== undefined) {
+      known.waiting.add(message.id);
+      return;
+    }
+    if (this.#open.size >= OPEN_CAP) {
+      const [oldest, given] = this.#open.entries().next().value!;
+      this.#finish(oldest, given);
+    }
+    const lookup: Lookup = {
+      name: message.name,
+      object: record.object,
+      tid: record.tid,
+      time,
+      answeredAt: 0,
+      waiting: new Set([message.id]),
+      addrs: [],
+      answers: 0,
+      rcode: 'NOERROR',
+    };
+    this.#open.set(key, lookup);
+    this.#last.set(record.tid, lookup);
+    if (this.#last.size > OPEN_CAP) this.#last.clear();
+    this.#asked(lookup.name, lookup.object, time);
+  }
+
+  #answer(record: RecordCursor, message: DnsMessage, time: number): void {
+    const found = this.#lookupOf(record, message);
+    if (found === undefined) return;
+    const [key, lookup] = found;
+    lookup.waiting.delete(message.id);
+    lookup.answeredAt = time;
+    lookup.answers += message.answers.length;
+    if (message.rcode !== 'NOERROR') lookup.rcode = message.rcode;
+    for (const answer of message.answers) {
+      if (answer.type !== 'A' && answer.type !== 'AAAA') continue;
+      lookup.addrs.push(answer.data);
+      this.#image.names.set(answer.data, lookup.name);
+    }
+    if (lookup.waiting.size === 0) this.#finish(key, lookup);
+  }
+
+  /** Threads share sockets: by thread first, else whoever waits for this id. */
+  #lookupOf(record: RecordCursor, message: DnsMessage): [string, Lookup] | undefined {
+    const key = keyOf(record.tid, message.name);
+    const own = this.#open.get(key);
+    if (own?.waiting.has(message.id)) return [key, own];
+    const name = message.name.toLowerCase();
+    for (const [other, lookup] of this.#open) {
+      if (lookup.waiting.has(message.id) && lookup.name.toLowerCase() === name) return [other, lookup];
+    }
+    return undefined;
+  }
+
+  #finish(key: string, lookup: Lookup): void {
+    this.#open.delete(key);
+    const duration = lookup.answeredAt === 0 ? 0 : millis(lookup.answeredAt - lookup.time);
+    const end = lookup.answeredAt || lookup.time;
+    if (lookup.answers > 0) this.#resolved(lookup.name, lookup.object, end, duration, lookup.addrs);
+    this.#span(lookup.name, lookup.time, end, lookup.answers > 0 ? undefined : errorOf(lookup), lookup.addrs);
+  }
+
+  /** A call of getaddrinfo and its kin: the whole of a lookup that used no packets, or the frame of one that did. */
+  #call(record: RecordCursor): void {
+    const name = record.text();
+    if (name === '') return;
+    const end = this.#image.time(record);
+    const start = record.ticks > 0 ? this.#image.channel.seconds(record.tsc - record.ticks) : end;
+    const inside = this.#last.get(record.tid);
+    if (inside !== undefined && inside.time >= start && belongs(inside.name, name)) {
+      this.#last.delete(record.tid);
+      const key = keyOf(record.tid, inside.name);
+      if (this.#open.get(key) === inside) this.#finish(key, inside);
+      return;
+    }
+    this.#asked(name, 0, start);
+    if (record.ret === 0) this.#resolved(name, 0, end, millis(end - start), []);
+    this.#span(name, start, end, record.ret === 0 ? undefined : 'host_not_found', []);
+  }
+
+  #asked(domain: string, object: number, time: number): void {
+    const image = this.#image;
+    this.#requests += 1;
+    image.event('dns', 'dns.req', time, object, {domain});
+    image.single({name: 'dns.req', value: 1, time, attributes: {domain}});
+  }
+
+  #resolved(domain: string, object: number, time: number, duration: number, addrs: string[]): void {
+    const image = this.#image;
+    addTo(this.#durations, duration);
+    const data: Record<string, unknown> = {domain, duration};
+    if (addrs.length > 0) data.addrs = addrs;
+    image.event('dns', 'dns.resp', time, object, data);
+    image.single({name: 'dns.duration', value: duration, time, attributes: {domain, numops: 1}});
+  }
+
+  #span(name: string, startTime: number, endTime: number, error: string | undefined, addrs: string[]): void {
+    if (!this.#image.settings.spans) return;
+    this.#image.span({
+      name: 'DNS lookup',
+      role: 'client',
+      traceId: randomId(16),
+      spanId: randomId(8),
+      startTime,
+      endTime: Math.max(startTime, endTime),
+      attributes: {
+        'dns.question.name': name,
+        ...(addrs.length > 0 ? {'dns.answers': addrs} : {}),
+        ...(error === undefined ? {} : {'error.type': error}),
+      },
+      error: error !== undefined,
+    });
+  }
+}
+
+function keyOf(tid: number, name: string): string {
+  return `${tid} ${name.toLowerCase()}`;
+}
+
+/** A resolver appends search domains to what it was asked for. */
+function belongs(packet: string, called: string): boolean {
+  const asked = called.toLowerCase().replace(/\.$/, '');
+  const sent = packet.toLowerCase();
+  return sent === asked || sent.startsWith(`${asked}.`);
+}
+
+function errorOf(lookup: Lookup): string {
+  if (lookup.answeredAt === 0) return 'timeout';
+  return lookup.rcode === 'NXDOMAIN' || lookup.rcode === 'NOERROR'
+    ? 'host_not_found'
+    : lookup.rcode.toLowerCase();
+}
+
+export const dnsSource: SourceKind = {
+  name: 'dns',
+  types: () => [REC.DNS, REC.RESOLVE],
+  create: (image) => new DnsSource(image),
+};

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+/** One request with its response, and the sinks that turn it into events, metrics and spans. */
+
+import {TargetLabels} from '../../protocol/path-template.js';
+import type {Attributes, Buckets} from '../../records/types.js';
+import {addressFields} from './address.js';
+import {addTo, millis, newBuckets} from './durations.js';
+import type {Request, Response} from './http-message.js';
+import {SpanMaker} from './http-span.js';
+import type {Image} from './source.js';
+
+export type Role = 'server' | 'client';
+
+/** A message with what the record says about it. */
+export interface Seen<T> {
+  message: T;
+  /** Seconds since the epoch: sent when the call began, received when it returned. */
+  time: number;
+}
+
+export interface Exchange {
+  object: number;
+  role: Role;
+  tls: boolean;
+  /** HTTP/2 only. */
+  stream: number | undefined;
+  request: Seen<Request> | undefined;
+  response: Seen<Response>;
+  /** Bytes of the response's body, when they are known. */
+  body: number | undefined;
+  /** When its body ended, if that was seen. */
+  endTime: number | undefined;
+}
+
+/** Status codes told apart per target. */
+const STATUS_CAP = 64;
+
+interface TargetSums {
+  statuses: Map<number, number>;
+  durations: Record<Role, Buckets | undefined>;
+  requestBytes: number;
+  requestOps: number;
+  responseBytes: number;
+  responseOps: number;
+}
+
+/** Duration of an exchange in milliseconds; 0 when the request was not seen. */
+export function durationOf(exchange: Exchange): number {
+  const {request, response} = exchange;
+  return request === undefined ? 0 : millis(response.time - request.time);
+}
+
+/** Everything of one process image that exchanges end in. */
+export class ExchangeSink {
+  readonly #image: Image;
+  readonly #labels = new TargetLabels();
+  readonly #sums = new Map<string, TargetSums>();
+  readonly #addresses = new Map<number, Readonly<Record<string, unknown>>>();
+  readonly #events: boolean;
+  readonly #metrics: boolean;
+  readonly #spans: SpanMaker | undefined;
+  #since: number;
+
+  constructor(image: Image) {
+    this.#image = image;
+    this.#events = image.wantsEvent('http');
+    this.#metrics = image.wantsSum('http.req');
+    this.#spans = image.settings.spans ? new SpanMaker(image) : undefined;
+    this.#since = image.process.startTime;
+  }
+
+  /** Whether the end of a body matters to anyone. */
+  get wantsEnd(): boolean {
+    return this.#spans !== undefined;
+  }
+
+  /** Addresses of a connection as members of `data`; they may become known only after its first message. */
+  #address(object: number): Readonly<Record<string, unknown>> | undefined {
+    const known = this.#addresses.get(object);
+    if (known !== undefined) return known;
+    const connection = this.#image.connection(object);
+    if (connection === undefined) return undefined;
+    const fields = addressFields(connection);
+    this.#addresses.set(object, fields);
+    return fields;
+  }
+
+  forget(object: number): void {
+    this.#addresses.delete(object);
+  }
+
+  /** http.req */
+  request(object: number, stream: number | undefined, tls: boolean, seen: Seen<Request>): void {
+    if (!this.#events) return;
+    const {message} = seen;
+    const data: Record<string, unknown> = {};
+    if (stream === undefined) {
+      data.http_method = message.method;
+      data.http_target = message.target;
+      data.http_flavor = message.flavor;
+      data.http_scheme = schemeOf(message, tls);
+      Object.assign(data, message.shown);
+    } else {
+      data.http_flavor = message.flavor;
+      data.http_stream = stream;
+      data.http_method = message.method;
+      data.http_frame = message.frame;
+      if (message.shown.http_host !== undefined) data.http_host = message.shown.http_host;
+      data.http_target = message.target;
+      data.http_scheme = schemeOf(message, tls);
+      Object.assign(data, message.shown);
+    }
+    if (message.contentLength > 0) data.http_request_content_length = message.contentLength;
+    Object.assign(data, this.#address(object));
+    this.#image.event('http', 'http.req', seen.time, object, data);
+  }
+
+  /** http.resp, the metrics, and the span when the body's end is known or does not matter. */
+  response(exchange: Exchange): void {
+    const duration = durationOf(exchange);
+    if (this.#events) {
+      const data =
+        exchange.stream === undefined ? this.#data1(exchange, duration) : this.#data2(exchange, duration);
+      this.#image.event('http', 'http.resp', exchange.response.time, exchange.object, data);
+    }
+    if (this.#metrics) this.#count(exchange, duration);
+  }
+
+  /** The exchange is over. */
+  end(exchange: Exchange): void {
+    this.#spans?.exchange(exchange, this.#image.connection(exchange.object));
+  }
+
+  #data1(exchange: Exchange, duration: number): Record<string, unknown> {
+    const response = exchange.response.message;
+    const request = exchange.request?.message;
+    const data: Record<string, unknown> = {};
+    if (request !== undefined) {
+      data.http_method = request.method;
+      data.http_target = request.target;
+      data.http_scheme = schemeOf(request, exchange.tls);
+    }
+    data.http_flavor = response.flavor;
+    data.http_status_code = response.status;
+    data.http_status_text = response.reason;
+    data[exchange.role === 'server' ? 'http_server_duration' : 'http_client_duration'] = duration;
+    if (request !== undefined) {
+      Object.assign(data, request.shown);
+      if (request.contentLength > 0) data.http_request_content_length = request.contentLength;
+    }
+    Object.assign(data, response.shown);
+    if (response.contentLength > 0) data.http_response_content_length = response.contentLength;
+    return Object.assign(data, this.#address(exchange.object));
+  }
+
+  #data2(exchange: Exchange, duration: number): Record<string, unknown> {
+    const response = exchange.response.message;
+    const request = exchange.request?.message;
+    const data: Record<string, unknown> = {
+      http_flavor: response.flavor,
+      http_stream: exchange.stream,
+      http_status_code: response.status,
+      http_status_text: response.reason,
+      ...response.shown,
+    };
+    if (response.grpcStatus !== undefined) data.grpc_status = response.grpcStatus;
+    if (response.contentLength > 0) data.http_response_content_length = response.contentLength;
+    Object.assign(data, this.#address(exchange.object));
+    data[exchange.role === 'server' ? 'http_server_duration' : 'http_client_duration'] = duration;
+    if (request !== undefined) {
+      if (request.shown.http_host !== undefined) data.http_host = request.shown.http_host;
+      data.http_method = request.method;
+      data.http_target = request.target;
+      if (request.shown.http_user_agent !== undefined) data.http_user_agent = request.shown.http_user_agent;
+    }
+    return data;
+  }
+
+  #count(exchange: Exchange, duration: number): void {
+    const response = exchange.response.message;
+    const request = exchange.request?.message;
+    const sums = this.#target(request === undefined ? '' : this.#labels.label(request.target));
+    const known = sums.statuses.get(response.status);
+    if (known !== undefined || sums.statuses.size < STATUS_CAP) {
+      sums.statuses.set(response.status, (known ?? 0) + 1);
+    }
+    if (request !== undefined) {
+      sums.durations[exchange.role] ??= newBuckets();
+      addTo(sums.durations[exchange.role]!, duration);
+      if (request.contentLength > 0) {
+        sums.requestBytes += request.contentLength;
+        sums.requestOps += 1;
+      }
+    }
+    if (response.contentLength > 0) {
+      sums.responseBytes += response.contentLength;
+      sums.responseOps += 1;
+    }
+  }
+
+  #target(label: string): TargetSums {
+    let sums = this.#sums.get(label);
+    if (sums === undefined) {
+      sums = {
+        statuses: new Map(),
+        durations: {server: undefined, client: undefined},
+        requestBytes: 0,
+        requestOps: 0,
+        responseBytes: 0,
+        responseOps: 0,
+      };
+      this.#sums.set(label, sums);
+    }
+    return sums;
+  }
+
+  /** Sends the sums of the period and begins the next. */
+  report(now: number): void {
+    const startTime = this.#since;
+    this.#since = now;
+    for (const [target, sums] of this.#sums) {
+      for (const [status, value] of sums.statuses) {
+        const attributes: Attributes = {http_target: target, http_status_code: status};
+        this.#image.sum({name: 'http.req', value, attributes, time: now, startTime});
+      }
+      for (const role of ['server', 'client'] as const) {
+        const buckets = sums.durations[role];
+        if (buckets === undefined) continue;
+        const attributes: Attributes = {http_target: target, numops: buckets.count};
+        const value = Math.round(buckets.sum * 1e3) / 1e3;
+        this.#image.sum({name: `http.duration.${role}`, value, attributes, time: now, startTime, buckets});
+      }
+      this.#bytes('http.req.content_length', target, sums.requestBytes, sums.requestOps, now, startTime);
+      this.#bytes('http.resp.content_length', target, sums.responseBytes, sums.responseOps, now, startTime);
+    }
+    this.#sums.clear();
+  }
+
+  #bytes(name: string, target: string, value: number, numops: number, time: number, startTime: number): void {
+    if (numops === 0) return;
+    this.#image.sum({name, value, attributes: {http_target: target, numops}, time, startTime});
+  }
+}
+
+export function schemeOf(request: Request, tls: boolean): string {
+  return request.scheme ?? (tls ? 'https' : 'http');
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+/** One HTTP/2 connection: requests and responses by stream; gRPC answers end with their trailers. */
+import {MESSAGE_FLAG, REC_FLAG, type RecordCursor} from '../../channel/index.js';
+import {type Direction, Http2Connection, type Http2Headers, type Http2Message} from '../../protocol/http2.js';
+import type {Matcher} from '../settings.js';
+import type {Exchange, ExchangeSink, Role, Seen} from './http-exchange.js';
+import {grpcStatusOf, http2Request, http2Response, type Request} from './http-message.js';
+
+/** Streams that may be open at once; the oldest is given up beyond. */
+const STREAM_CAP = 4096;
+
+interface Stream {
+  request: Seen<Request> | undefined;
+  exchange: Exchange | undefined;
+  /** The event waits for the trailers. */
+  held: boolean;
+  bytes: number;
+}
+
+export class Http2Pairs {
+  readonly #object: number;
+  readonly #sink: ExchangeSink;
+  readonly #headers: readonly Matcher[];
+  readonly #connection = new Http2Connection();
+  readonly #streams = new Map<number, Stream>();
+
+  constructor(object: number, sink: ExchangeSink, headers: readonly Matcher[], upgraded?: Seen<Request>) {
+    this.#object = object;
+    this.#sink = sink;
+    this.#headers = headers;
+    if (upgraded !== undefined) this.#stream(1).request = upgraded;
+  }
+
+  frames(record: RecordCursor, time: number): void {
+    const direction: Direction = record.flags & REC_FLAG.TX ? 'tx' : 'rx';
+    const tls = (record.flags & REC_FLAG.TLS) !== 0;
+    const server = (record.flags & REC_FLAG.SERVER) !== 0;
+    const client = (record.flags & REC_FLAG.CLIENT) !== 0;
+    if (record.message().flags & MESSAGE_FLAG.SYNC) this.#connection.lost(direction);
+    for (const message of this.#connection.feed(record.data(), direction)) {
+      const role = server || client ? (server ? 'server' : 'client') : guessRole(message, direction);
+      this.#message(message, role, tls, time);
+    }
+  }
+
+  close(): void {
+    for (const [id, stream] of this.#streams) this.#end(id, stream, undefined);
+  }
+
+  #message(message: Http2Message, role: Role, tls: boolean, time: number): void {
+    switch (message.kind) {
+      case 'headers':
+        this.#fields(message, role, tls, time);
+        break;
+      case 'data': {
+        const stream = this.#streams.get(message.stream);
+        if (stream?.exchange === undefined || !isAnswer(message.direction, role)) break;
+        stream.bytes += message.bytes;
+        if (message.end) this.#end(message.stream, stream, time);
+        break;
+      }
+      case 'reset': {
+        const stream = this.#streams.get(message.stream);
+        if (stream !== undefined) this.#end(message.stream, stream, time);
+        break;
+      }
+    }
+  }
+
+  #fields(message: Http2Headers, role: Role, tls: boolean, time: number): void {
+    if (message.role === 'request') {
+      const request: Seen<Request> = {message: http2Request(message, this.#headers), time};
+      this.#stream(message.onStream).request = request;
+      this.#sink.request(this.#object, message.onStream, tls, request);
+    } else if (message.role === 'response') {
+      this.#response(message, role, tls, time);
+    } else if (message.role === 'trailers') {
+      const stream = this.#streams.get(message.stream);
+      if (stream?.exchange === undefined || !isAnswer(message.direction, role)) return;
+      stream.exchange.response.message.grpcStatus ??= grpcStatusOf(message);
+      if (message.end) this.#end(message.stream, stream, time);
+    }
+  }
+
+  #response(message: Http2Headers, role: Role, tls: boolean, time: number): void {
+    const stream = this.#stream(message.stream);
+    const exchange: Exchange = {
+      object: this.#object,
+      role,
+      tls,
+      stream: message.stream,
+      request: stream.request,
+      response: {message: http2Response(message, this.#headers), time},
+      body: undefined,
+      endTime: undefined,
+    };
+    stream.exchange = exchange;
+    stream.held = (stream.request?.message.grpc ?? false) && !message.end;
+    if (!stream.held) this.#sink.response(exchange);
+    if (message.end) this.#end(message.stream, stream, time);
+  }
+
+  #end(id: number, stream: Stream, time: number | undefined): void {
+    const {exchange} = stream;
+    this.#streams.delete(id);
+    if (exchange === undefined) return;
+    if (stream.held) {
+      // The answer of an RPC is its last message: it is timed to its end.
+      if (time !== undefined) exchange.response.time = time;
+      this.#sink.response(exchange);
+    }
+    exchange.body = stream.bytes;
+    exchange.endTime = time;
+    this.#sink.end(exchange);
+  }
+
+  #stream(id: number): Stream {
+    let stream = this.#streams.get(id);
+    if (stream === undefined) {
+      if (this.#streams.size >= STREAM_CAP) {
+        const [oldest, given] = this.#streams.entries().next().value!;
+        this.#end(oldest, given, undefined);
+      }
+      stream = {request: undefined, exchange: undefined, held: false, bytes: 0};
+      this.#streams.set(id, stream);
+    }
+    return stream;
+  }
+}
+
+/** Whether bytes of this direction are of responses. */
+function isAnswer(direction: Direction, role: Role): boolean {
+  return (direction === 'tx') === (role === 'server');
+}
+
+/** A request that is sent is a client's. Only used when the socket did not tell. */
+function guessRole(message: Http2Message, direction: Direction): Role {
+  const isRequest = message.kind === 'headers' && message.role === 'request';
+  return isRequest === (direction === 'tx') ? 'client' : 'server';
+}
