@@ -11,6 +11,9 @@
  *   syscall  <--------  jmp syscall                        lea 128(%rsp),%rsp
  *   jmp stub  ------------------------------------------>  moved instructions
  *   next     <-------------------------------------------  jmp next
+ *
+ * Go code has no red zone and little stack: there the slot is r12 (tag|nr) and r13 (tsc), which a Go
+ * function may use freely, and the gates change to another stack.
  */
 #ifndef SCOPE_ELF_EMIT_H
 #define SCOPE_ELF_EMIT_H
@@ -26,7 +29,11 @@ enum sc_cell {
 	SC_CELL_PRE,
 	SC_CELL_PRE_FLAGS,
 	SC_CELL_PRE_CANCEL,
-	SC_CELL_GO_POST,
+	SC_CELL_GO_POST,       /* on the stack of the thread's g0 */
+	SC_CELL_GO_POST_FLAGS,
+	SC_CELL_GO_PRE,
+	SC_CELL_GO_POST_R14,
+	SC_CELL_GO_PRE_R14,
 	SC_CELLS
 };
 

@@ -34,7 +34,7 @@ enum sc_site_kind {
 	SC_SITE_CALL = 1,    /* a `syscall` instruction, left in place */
 	SC_SITE_CANCEL = 2,  /* a `call __syscall_cancel_arch` of glibc 2.41 and later */
 	SC_SITE_GO_CALL6 = 3,/* Go's Syscall6: number in rax before, both windows */
-	SC_SITE_GO_LEAF = 4, /* a function of Go's runtime with one fixed call: behind it only */
+	SC_SITE_GO_LEAF = 4, /* a function of Go's runtime with one fixed call */
 	SC_SITE_EARLY = 5,   /* the instruction that loads the number of an exit: a pre window only */
 	SC_SITE_MOVED = 6    /* the window begins with the syscall itself: the stub makes it */
 };
@@ -43,7 +43,8 @@ enum sc_site_flag {
 	SC_SITE_TIMED = 1, /* the pre window stores the TSC */
 	SC_SITE_PRE = 2,   /* the pre window calls the handler (dynamic numbers: when the table says so) */
 	SC_SITE_FLAGS = 4, /* arithmetic flags may live across the call: the stubs keep them */
-	SC_SITE_NO_SLOT = 8/* the stack slot at -128(%rsp) is in use: nothing can be stored there */
+	SC_SITE_NO_SLOT = 8,/* the stack slot at -128(%rsp) is in use: nothing can be stored there */
+	SC_SITE_G_R14 = 16 /* Go: g is in r14 only, not at %fs:-8 */
 };
 
 /*

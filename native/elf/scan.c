@@ -65,16 +65,23 @@ static void from_symbols(const struct sc_text *t)
 			mark_function(t, s.sym[i].st_value);
 }
 
+static void from_go(const struct sc_text *t)
+{
+	for (uint32_t n = 0; t->go && n < t->go->functions; n++)
+		mark_function(t, sc_go_function(t->elf, t->go, n));
+}
+
 void sc_scan_functions(const struct sc_text *text)
 {
 	from_unwind_table(text);
 	from_symbols(text);
+	from_go(text);
 }
 
-static int scan_segment(const struct sc_elf *elf, const Elf64_Phdr *p, struct sc_site_list *list,
-			uint8_t *scratch)
+static int scan_segment(const struct sc_elf *elf, const struct sc_go *go, const Elf64_Phdr *p,
+			struct sc_site_list *list, uint8_t *scratch)
 {
-	struct sc_text t = { .elf = elf, .va = p->p_vaddr, .len = p->p_filesz };
+	struct sc_text t = { .elf = elf, .go = go, .va = p->p_vaddr, .len = p->p_filesz };
 	uint64_t n = bitmap_bytes(t.len);
 
 	t.code = sc_elf_at(elf, p->p_vaddr, p->p_filesz);
@@ -102,10 +109,13 @@ int sc_scan(const struct sc_elf *elf, struct sc_plan *out, size_t cap, void *scr
 {
 	struct sc_site_list list = { 0 };
 	uint64_t stubs_below = 256ull << 20;
-	int exact, texts = 0, ret;
+	struct sc_go go;
+	int exact, texts = 0, ret, is_go = sc_go_find(elf, &go);
 
 	if (cap < sizeof(*out))
 		return -ENOSPC;
+	if (is_go == -ENOTSUP)
+		return -ENOTSUP; /* Go code we do not know: its stacks forbid the stubs of C code */
 	memset(out, 0, sizeof(*out));
 	list.site = sc_plan_sites(out);
 	list.cap = (uint32_t)((cap - sizeof(*out)) / sizeof(struct sc_site));
@@ -115,7 +125,7 @@ int sc_scan(const struct sc_elf *elf, struct sc_plan *out, size_t cap, void *scr
 		if (!is_text(&elf->phdr[i]))
 			continue;
 		texts++;
-		ret = scan_segment(elf, &elf->phdr[i], &list, scratch);
+		ret = scan_segment(elf, is_go ? NULL : &go, &elf->phdr[i], &list, scratch);
 		if (ret)
 			return ret;
 	}

@@ -3,6 +3,7 @@
 #ifndef SCOPE_ELF_SCAN_H
 #define SCOPE_ELF_SCAN_H
 
+#include "elf/gotab.h"
 #include "elf/plan.h"
 
 enum sc_mark {
@@ -15,7 +16,8 @@ enum sc_mark {
 /* One executable segment. */
 struct sc_text {
 	const struct sc_elf *elf;
-	const uint8_t *code; /* its bytes */
+	const struct sc_go *go; /* NULL: no Go code */
+	const uint8_t *code;    /* its bytes */
 	uint64_t va, len;
 	uint8_t *mark[SC_MARKS]; /* bitmaps, len bits each */
 };
@@ -39,7 +41,7 @@ struct sc_site_list {
 	int full;
 };
 
-/* Marks the starts of functions that unwind tables and dynamic symbols give. */
+/* Marks the starts of functions that unwind tables, dynamic symbols and Go's table give. */
 void sc_scan_functions(const struct sc_text *text);
 
 /* arch: marks instructions and branch targets of the whole text. */

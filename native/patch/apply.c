@@ -164,6 +164,53 @@ int sc_apply(struct sc_patched *out, struct sc_plan *plan, uint64_t bias, int fd
 	return write_jumps(out);
 }
 
+int sc_apply_again(struct sc_patched *p)
+{
+	uint32_t here = 0;
+	struct sc_site *s = sc_plan_sites(p->plan);
+
+	if (p->done || !p->stubs)
+		return 0;
+	for (uint32_t i = 0; i < p->plan->sites; i++, s++) {
+		if (!s->pre_stub && !s->post_stub)
+			continue;
+		if (is_original(p, s))
+			here++;
+		else
+			s->pre_stub = s->post_stub = 0;
+	}
+	p->done = here;
+	return write_jumps(p);
+}
+
+static int inside(uint64_t ip, uint64_t window, unsigned len)
+{
+	return len && ip > window && ip < window + 5;
+}
+
+int sc_apply_busy(const struct sc_plan *plan, uint64_t bias, const uint64_t *ip, uint32_t n)
+{
+	for (uint32_t t = 0; t < n; t++) {
+		const struct sc_site *s = sc_plan_sites(plan);
+		uint64_t va = ip[t] - bias;
+
+		if (va < plan->text_lo || va >= plan->text_hi)
+			continue;
+		for (uint32_t i = 0; i < plan->sites; i++, s++)
+			if (s->kind != SC_SITE_MOVED &&
+			    (inside(va, s->va - s->pre_len, s->pre_len) ||
+			     inside(va, s->va + s->core_len, s->post_len)))
+				return (int)t;
+	}
+	return -1;
+}
+
+/* A jump of ours: bytes somebody else has put there since stay. */
+static int is_jump(uint64_t va)
+{
+	return *(const uint8_t *)va == 0xe9;
+}
+
 int sc_apply_undo(struct sc_patched *p)
 {
 	const struct sc_site *s = sc_plan_sites(p->plan);
@@ -175,9 +222,9 @@ int sc_apply_undo(struct sc_patched *p)
 	for (uint32_t i = 0; i < p->plan->sites; i++, s++) {
 		uint64_t va = p->bias + s->va;
 
-		if (s->pre_stub)
+		if (s->pre_stub && is_jump(va - s->pre_len))
 			sc_writer_put(&w, va - s->pre_len, s->bytes, 5);
-		if (s->post_stub)
+		if (s->post_stub && is_jump(va + s->core_len))
 			sc_writer_put(&w, va + s->core_len, s->bytes + s->pre_len + s->core_len, 5);
 	}
 	p->done = 0;

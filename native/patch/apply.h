@@ -22,6 +22,12 @@ struct sc_patched {
  */
 int sc_apply(struct sc_patched *out, struct sc_plan *plan, uint64_t bias, int fd, int running);
 
+/* Patches again what sc_apply_undo took back, with the stubs that are still there. */
+int sc_apply_again(struct sc_patched *patched);
+
+/* Index of the first of n addresses that lies inside a jump to be written, -1: none. */
+int sc_apply_busy(const struct sc_plan *plan, uint64_t bias, const uint64_t *ip, uint32_t n);
+
 /* Writes the original bytes of all patched windows back. */
 int sc_apply_undo(struct sc_patched *patched);
 

@@ -30,6 +30,8 @@ struct sc_patch_options {
 	sc_call_handler pre;  /* before calls with SC_CALL_PRE */
 	const char *plans;    /* folder of plans, NULL: none is read or stored */
 	int running;          /* other threads exist (stopped): what would harm a blocked call is left out */
+	const uint64_t *ip;   /* where each of them will go on */
+	uint32_t ips;
 };
 
 struct sc_patch_report {
@@ -41,12 +43,17 @@ struct sc_patch_report {
 	uint32_t unseen;   /* sites of hooked calls that no plan can patch */
 	uint32_t computed; /* plans computed here */
 	int32_t error;     /* first -errno met, 0: none */
+	uint32_t busy;     /* index of the thread, when -EAGAIN is returned */
 	char libc[64];     /* "glibc 2.36", "musl 1.2.3", "" */
 	uint32_t is_static; /* the executable has no dynamic loader */
 	uint32_t is_go;
 };
 
-/* Finds and patches. 0, or -errno when nothing at all was patched; the report says what was done. */
+/*
+ * Finds and patches; after sc_patch_stop, patches the same objects again. 0, or -errno when nothing
+ * at all is patched; the report says what was done. -EAGAIN: a thread stands inside bytes that are
+ * to be written.
+ */
 int sc_patch_start(const struct sc_patch_options *options, struct sc_patch_report *report);
 
 /* Writes back every original byte (sites and entries). Stubs stay mapped: a thread may be in one. */

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include "base/mem.h"
 #include "sys/sys.h"
+#include "elf/gotab.h"
 #include "patch/apply.h"
 #include "patch/entry.h"
 #include "patch/objects.h"
@@ -22,16 +23,17 @@ struct start {
 	const struct sc_patch_options *options;
 	struct sc_patch_report *report;
 	uint32_t libraries;
+	int busy;
 };
 
 /* libpthread had its own sites before glibc 2.34. */
-static int has_calls(const struct sc_object *o)
+static int has_calls(const struct sc_object *o, int is_go)
 {
 	static const char names[][12] = { "libc.so", "libc-", "libc.musl", "libpthread", "ld-" };
 	const char *base = sc_base_name(o->path);
 
 	if (o->role & SC_OBJECT_EXE)
-		return !sc_elf_segment(&o->elf, PT_INTERP);
+		return !sc_elf_segment(&o->elf, PT_INTERP) || is_go;
 	if (o->role & SC_OBJECT_LOADER)
 		return 1;
 	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -70,18 +72,25 @@ static void patch_object(const struct sc_object *o, struct start *s)
 	struct sc_patch_report *r = s->report;
 	struct sc_patched *p = &state.object[state.n];
 	struct sc_plan_source source;
-	int ret = sc_plan_get(s->options->plans, o, &source);
+	int ret = sc_plan_get(s->options->plans, o, &source), thread;
 
 	if (!ret) {
+		thread = sc_apply_busy(source.plan, o->elf.bias, s->options->ip, s->options->ips);
+		if (thread >= 0) {
+			s->busy = 1;
+			r->busy = (uint32_t)thread;
+		}
+	}
+	if (!ret && !s->busy) {
 		ret = sc_apply(p, source.plan, o->elf.bias, source.fd, s->options->running);
 		r->computed += (uint32_t)source.computed;
 		r->unseen += source.plan->unseen;
 		r->sites += source.plan->sites;
 		r->differs += p->differs;
-		if (source.fd >= 0)
-			sc_sys_close(source.fd);
 	}
-	if (ret) {
+	if (source.fd >= 0)
+		sc_sys_close(source.fd);
+	if (ret || s->busy) {
 		if (!r->error)
 			r->error = ret;
 		return;
@@ -97,17 +106,45 @@ static void patch_object(const struct sc_object *o, struct start *s)
 static int each(const struct sc_object *o, void *arg)
 {
 	struct start *s = arg;
+	struct sc_go go;
 
-	if (o->role & SC_OBJECT_EXE)
+	if (o->role & SC_OBJECT_EXE) {
 		s->report->is_static = !sc_elf_segment(&o->elf, PT_INTERP);
-	else
+		sc_go_find(&o->elf, &go);
+		s->report->is_go = go.is_go;
+	} else {
 		s->libraries++;
+	}
 	if (state.n == PATCHED_MAX)
 		return 1;
 	name_libc(o, s->report);
-	if (has_calls(o) && !is_known(o))
+	if (has_calls(o, s->report->is_go) && !is_known(o))
 		patch_object(o, s);
-	return 0;
+	return s->busy;
+}
+
+/* The objects are the same, their plans and stubs still mapped. */
+static int start_again(const struct sc_patch_options *o, struct sc_patch_report *r)
+{
+	for (uint32_t i = 0; i < state.n; i++) {
+		int thread = sc_apply_busy(state.object[i].plan, state.object[i].bias, o->ip, o->ips);
+
+		if (thread < 0)
+			continue;
+		r->busy = (uint32_t)thread;
+		return -EAGAIN;
+	}
+	for (uint32_t i = 0; i < state.n; i++) {
+		struct sc_patched *p = &state.object[i];
+		int ret = sc_apply_again(p);
+
+		if (ret && !r->error)
+			r->error = ret;
+		r->objects++;
+		r->sites += p->plan->sites;
+		r->patched += p->done;
+	}
+	return r->patched ? 0 : r->error;
 }
 
 int sc_patch_start(const struct sc_patch_options *options, struct sc_patch_report *report)
@@ -117,7 +154,13 @@ int sc_patch_start(const struct sc_patch_options *options, struct sc_patch_repor
 	memset(report, 0, sizeof(*report));
 	sc_gate_handlers.post = options->post;
 	sc_gate_handlers.pre = options->pre;
+	if (state.n)
+		return start_again(options, report);
 	sc_objects_each(each, &s);
+	if (s.busy) {
+		sc_patch_stop();
+		return -EAGAIN;
+	}
 	if (s.libraries)
 		report->is_static = 0;
 	if (report->patched)

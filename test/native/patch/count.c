@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include "base/mem.h"
 #include "patch/patch.h"
+#include "scope/inject.h"
 #include "sys/process.h"
 #include "sys/sys.h"
 
@@ -65,27 +66,46 @@ static uint64_t tsc(void)
 	return (uint64_t)hi << 32 | lo;
 }
 
-static void begin(void)
+static int start(const char *file, const char *plans, const struct sc_inject *inject)
 {
-	struct sc_patch_options options = { .post = post, .pre = pre };
+	struct sc_patch_options options = { .post = post, .pre = pre, .plans = plans };
 	struct sc_patch_report report;
 	uint64_t from;
-	int fd, ret;
+	int fd = sc_sys_openat(AT_FDCWD, file, O_RDWR | O_CREAT | O_CLOEXEC, 0600), ret;
 
-	sc_file_read("/proc/self/environ", environ_text, sizeof(environ_text) - 2);
-	if (!env("COUNT_FILE"))
-		return;
-	fd = sc_sys_openat(AT_FDCWD, env("COUNT_FILE"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	sc_sys_ftruncate(fd, sizeof(*counts));
 	counts = sc_sys_mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	sc_sys_close(fd);
-	options.plans = env("COUNT_PLANS");
+	if (inject) {
+		options.running = inject->op == SC_INJECT_ATTACH;
+		options.ip = inject->ip;
+		options.ips = inject->threads;
+	}
 	from = tsc();
 	ret = sc_patch_start(&options, &report);
 	counts->start_us = (uint32_t)((tsc() - from) / 2600);
 	memcpy(&counts->report, &report, sizeof(report));
 	counts->ret = ret;
 	sc_sys1(__NR_getpgid, 0);
+	return ret;
+}
+
+static void begin(void)
+{
+	sc_file_read("/proc/self/environ", environ_text, sizeof(environ_text) - 2);
+	if (env("COUNT_FILE"))
+		start(env("COUNT_FILE"), env("COUNT_PLANS"), NULL);
+}
+
+/* By ptrace: the folder is taken for the file, plans lie beside it. */
+__attribute__((visibility("default"))) void scope_inject(struct sc_inject *inject)
+{
+	static char plans[600];
+	size_t n = sc_strcpy(plans, 512, inject->dir);
+
+	memcpy(plans + n, ".plans", 7);
+	inject->result = inject->op == SC_INJECT_DETACH ? sc_patch_stop() :
+							  start(inject->dir, plans, inject);
 }
 
 static void (*const at_start[])(void) __attribute__((used, section(".init_array"))) = { begin };

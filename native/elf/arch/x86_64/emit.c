@@ -144,6 +144,56 @@ static void leave_red_zone(struct out *o)
 	PUT(o, 0x48, 0x8d, 0xa4, 0x24, 0x80, 0, 0, 0); /* lea 128(%rsp),%rsp */
 }
 
+/* Go's slot: tag|nr in r12, tsc in r13. */
+static void store_slot_go(struct out *o)
+{
+	PUT(o, 0x48, 0x89, 0xd1); /* mov %rdx,%rcx */
+	PUT(o, 0x49, 0x89, 0xc3); /* mov %rax,%r11 */
+	PUT(o, 0x44, 0x8d, 0xa0); /* lea tag(%rax),%r12d */
+	put32(o, SC_SLOT_TAG);
+	PUT(o, 0x0f, 0x31);       /* rdtsc */
+	PUT(o, 0x41, 0x89, 0xc5); /* mov %eax,%r13d */
+	PUT(o, 0x48, 0x89, 0xca); /* mov %rcx,%rdx */
+	PUT(o, 0x4c, 0x89, 0xd8); /* mov %r11,%rax */
+}
+
+static int is_go(const struct sc_site *s)
+{
+	return s->kind == SC_SITE_GO_CALL6 || s->kind == SC_SITE_GO_LEAF;
+}
+
+static void go_pre(struct out *o, const struct sc_site *s, uint64_t cells)
+{
+	move_all(o, s->bytes, s->va - s->pre_len, s->pre_len);
+	if (s->kind == SC_SITE_GO_CALL6)
+		store_slot_go(o);
+	if (s->flags & SC_SITE_PRE)
+		call_cell(o, cells, s->flags & SC_SITE_G_R14 ? SC_CELL_GO_PRE_R14 : SC_CELL_GO_PRE);
+	jump(o, s->va);
+}
+
+static void go_post(struct out *o, const struct sc_site *s, uint64_t cells)
+{
+	uint64_t next = s->va + s->core_len;
+
+	if (s->kind == SC_SITE_GO_CALL6) {
+		PUT(o, 0x4c, 0x89, 0xe9);       /* mov %r13,%rcx */
+		PUT(o, 0x48, 0xc1, 0xe1, 0x20); /* shl $32,%rcx: the flags are set anew behind the call */
+		PUT(o, 0x4c, 0x09, 0xe1);       /* or %r12,%rcx */
+		PUT(o, 0x41, 0xbb);             /* mov $-1,%r11d */
+		put32(o, UINT32_MAX);
+	} else {
+		PUT(o, 0xb9); /* mov $tag|nr,%ecx */
+		put32(o, SC_SLOT_TAG | (uint32_t)s->nr);
+	}
+	call_cell(o, cells,
+		  s->flags & SC_SITE_G_R14 ? SC_CELL_GO_POST_R14 :
+		  s->flags & SC_SITE_FLAGS ? SC_CELL_GO_POST_FLAGS :
+					     SC_CELL_GO_POST);
+	if (!move_all(o, s->bytes + s->pre_len + s->core_len, next, s->post_len))
+		jump(o, next + s->post_len);
+}
+
 static void call_pre(struct out *o, const struct sc_site *s, uint64_t cells)
 {
 	enter_red_zone(o);
@@ -240,10 +290,11 @@ long sc_emit_stubs(struct sc_plan *plan, uint64_t stub_va, uint8_t *out, size_t 
 	memset(out, 0, SC_STUB_PAGE);
 	for (uint32_t i = 0; i < plan->sites; i++, s++) {
 		s->pre_stub = s->post_stub = 0;
-		if (s->pre_len && one(&o, s, stub_va, &s->pre_stub, pre_stub) && s->nr < 0)
+		if (s->pre_len && one(&o, s, stub_va, &s->pre_stub, is_go(s) ? go_pre : pre_stub) &&
+		    s->nr < 0)
 			continue;
 		if (s->post_len)
-			one(&o, s, stub_va, &s->post_stub, post_stub);
+			one(&o, s, stub_va, &s->post_stub, is_go(s) ? go_post : post_stub);
 	}
 	used = (size_t)(o.p - out);
 	cap = (used + SC_STUB_PAGE - 1) & ~(size_t)(SC_STUB_PAGE - 1);

@@ -185,7 +185,9 @@ static void choose(const struct sc_text *t, uint64_t at, struct sc_site *s)
 	s->post_len = (uint8_t)post_window(t, at + s->core_len, JUMP);
 	if (!flags_are_dead(t, at + s->core_len))
 		s->flags |= SC_SITE_FLAGS;
-	if (s->pre_len && slot_in_use(t, at))
+	if (s->kind == SC_SITE_GO_LEAF)
+		call &= (uint8_t)~SC_CALL_TIMED; /* no register to keep the time in */
+	else if (s->kind != SC_SITE_GO_CALL6 && s->pre_len && slot_in_use(t, at))
 		s->flags |= SC_SITE_NO_SLOT;
 	if (s->flags & SC_SITE_NO_SLOT) {
 		call &= (uint8_t)~SC_CALL_TIMED;
@@ -339,6 +341,44 @@ static void add(const struct sc_text *t, struct sc_site_list *l, struct sc_site 
 	l->site[l->n++] = *s;
 }
 
+/* musl's detached threads unmap their stack by one call and exit by the next. */
+static int is_without_stack(const struct sc_text *t, uint64_t at)
+{
+	for (uint64_t back = 2; back < 32 && back <= at; back++)
+		if (sc_marked(t, SC_MARK_START, at - back) && t->code[at - back] == 0x0f &&
+		    t->code[at - back + 1] == 0x05)
+			return 1;
+	return 0;
+}
+
+static int in_go(const struct sc_text *t, uint64_t at)
+{
+	return t->go && t->va + at >= t->go->text && t->va + at < t->go->end;
+}
+
+/*
+ * Go makes its calls in Syscall6, in rawVforkSyscall (`pop %r12; syscall; push %r12`: the child uses
+ * the same stack) and in small functions of the runtime with a constant number.
+ */
+static int go_kind(const struct sc_text *t, uint64_t at, struct sc_site *s)
+{
+	if (t->va + at == t->go->call6 + 12) {
+		s->kind = SC_SITE_GO_CALL6;
+	} else {
+		s->kind = SC_SITE_GO_LEAF;
+		if (at > 2 && !memcmp(t->code + at - 2, "\x41\x5c\x0f\x05\x41\x54", 6))
+			s->nr = __NR_clone;
+	}
+	if (!t->go->g_in_fs) {
+		s->flags |= SC_SITE_G_R14;
+		if (s->kind == SC_SITE_GO_LEAF) /* called without g in r14 at times */
+			return 0;
+	}
+	/* exitThread has given its stack away by then. */
+	return s->kind == SC_SITE_GO_CALL6 ||
+	       (s->nr >= 0 && s->nr != __NR_exit && sc_call_table[s->nr].flags);
+}
+
 static int by_kind(const struct sc_text *t, uint64_t at, uint64_t cancel, struct sc_site *s)
 {
 	struct sc_insn in;
@@ -348,6 +388,10 @@ static int by_kind(const struct sc_text *t, uint64_t at, uint64_t cancel, struct
 		if (is_sigreturn(t, at) || is_cancel_arch(t, at))
 			return 0;
 		s->nr = (int16_t)static_nr(t, at);
+		if (s->nr == __NR_exit && is_without_stack(t, at))
+			return 0;
+		if (in_go(t, at))
+			return go_kind(t, at, s);
 		return s->nr < 0 || sc_call_table[s->nr].flags;
 	}
 	if (cancel && t->code[at] == 0xe8 && sc_insn_decode(t->code + at, &in) &&

@@ -167,11 +167,147 @@ __asm__(".pushsection .text\n"
 	".size sc_gate_pre_cancel, . - sc_gate_pre_cancel\n"
 	".popsection\n");
 
+/*
+ * Go: g is the current goroutine, in %fs:-8 (or r14). When this thread runs an ordinary goroutine on
+ * that goroutine's stack, the gate changes to the stack of the thread's g0, as the runtime does for
+ * its own calls of the vDSO: nothing runs there meanwhile. In a signal handler (gsignal), on g0
+ * itself, or with anything unexpected, it stays where it is. Offsets, the same in Go 1.18 … 1.26:
+ * g.stack.lo 0, .hi 8, g.m 0x30, g.sched.sp 0x38, m.g0 0; m.gsignal 0x50, 0x48 in newer ones.
+ * A new thread or process (clone returned 0) is left alone: it has no g of its own yet.
+ */
+__asm__(".pushsection .text\n"
+	".macro SC_GO_STACK no, r14\n"
+	".if \\r14\n mov %r14,%rbx\n.else\n mov %fs:-8,%rbx\n.endif\n"
+	"	test %rbx,%rbx\n"
+	"	jz \\no\n"
+	"	cmp (%rbx),%rsp\n"
+	"	jb \\no\n"
+	"	cmp 8(%rbx),%rsp\n"
+	"	jae \\no\n"
+	"	mov 0x30(%rbx),%r11\n"
+	"	test %r11,%r11\n"
+	"	jz \\no\n"
+	"	cmp 0x48(%r11),%rbx\n"
+	"	je \\no\n"
+	"	cmp 0x50(%r11),%rbx\n"
+	"	je \\no\n"
+	"	mov (%r11),%r11\n"
+	"	cmp %r11,%rbx\n"
+	"	je \\no\n"
+	"	mov 0x38(%r11),%r11\n"
+	"	test %r11,%r11\n"
+	"	jz \\no\n"
+	"	mov %r11,%rsp\n"
+	".endm\n"
+	".macro SC_GATE_GO_POST name, flags, r14\n"
+	".globl \\name\n.hidden \\name\n.type \\name,@function\n.balign 16\n"
+	"\\name:\n"
+	".if \\flags\n pushfq\n.endif\n"
+	"	push %rbp\n"
+	"	mov %rsp,%rbp\n"
+	"	push %rbx\n"
+	"	mov %ecx,%ebx\n"
+	"	xor $0x5c0e0000,%ebx\n"
+	"	cmp $511,%ebx\n"
+	"	jbe 1f\n"
+	"	mov %r11d,%ebx\n"
+	"	xor %ecx,%ecx\n"
+	"	cmp $511,%ebx\n"
+	"	ja 9f\n"
+	"1:	test %rax,%rax\n"
+	"	jnz 2f\n"
+	"	cmp $56,%ebx\n"
+	"	je 9f\n"
+	"	cmp $435,%ebx\n"
+	"	je 9f\n"
+	"2:	shr $32,%rcx\n"
+	"	shl $32,%rcx\n"
+	"	or %rbx,%rcx\n"
+	"	SC_GO_STACK 3f, \\r14\n"
+	"3:	and $-16,%rsp\n"
+	"	push %rax\n" /* padding */
+	"	lea (16+8*\\flags)(%rbp),%r11\n"
+	"	push %r11\n"
+	"	push %rcx\n"
+	"	push %r9\n"
+	"	push %r8\n"
+	"	push %r10\n"
+	"	push %rdx\n"
+	"	push %rsi\n"
+	"	push %rdi\n"
+	"	push %rax\n"
+	"	mov %rsp,%rdi\n"
+	"	call *sc_gate_handlers(%rip)\n"
+	"	pop %rax\n"
+	"	pop %rdi\n"
+	"	pop %rsi\n"
+	"	pop %rdx\n"
+	"	pop %r10\n"
+	"	pop %r8\n"
+	"	pop %r9\n"
+	"	lea -8(%rbp),%rsp\n"
+	"9:	pop %rbx\n"
+	"	pop %rbp\n"
+	".if \\flags\n popfq\n.endif\n"
+	"	ret\n"
+	".size \\name, . - \\name\n"
+	".endm\n"
+	"SC_GATE_GO_POST sc_gate_go_post, 0, 0\n"
+	"SC_GATE_GO_POST sc_gate_go_post_flags, 1, 0\n"
+	"SC_GATE_GO_POST sc_gate_go_post_r14, 1, 1\n"
+	".macro SC_GATE_GO_PRE name, r14\n"
+	".globl \\name\n.hidden \\name\n.type \\name,@function\n.balign 16\n"
+	"\\name:\n"
+	"	cmp $511,%rax\n"
+	"	ja 9f\n"
+	"	lea sc_call_table(%rip),%rcx\n"
+	"	testb $4,(%rcx,%rax,2)\n"
+	"	jz 9f\n"
+	"	push %rbp\n"
+	"	mov %rsp,%rbp\n"
+	"	push %rbx\n"
+	"	SC_GO_STACK 3f, \\r14\n"
+	"3:	and $-16,%rsp\n"
+	"	push %rax\n" /* padding */
+	"	lea 16(%rbp),%r11\n"
+	"	push %r11\n"
+	"	push %rax\n" /* nr, start 0 */
+	"	push %r9\n"
+	"	push %r8\n"
+	"	push %r10\n"
+	"	push %rdx\n"
+	"	push %rsi\n"
+	"	push %rdi\n"
+	"	push %rax\n"
+	"	mov %rsp,%rdi\n"
+	"	call *8+sc_gate_handlers(%rip)\n"
+	"	pop %rax\n"
+	"	pop %rdi\n"
+	"	pop %rsi\n"
+	"	pop %rdx\n"
+	"	pop %r10\n"
+	"	pop %r8\n"
+	"	pop %r9\n"
+	"	lea -8(%rbp),%rsp\n"
+	"	pop %rbx\n"
+	"	pop %rbp\n"
+	"9:	ret\n"
+	".size \\name, . - \\name\n"
+	".endm\n"
+	"SC_GATE_GO_PRE sc_gate_go_pre, 0\n"
+	"SC_GATE_GO_PRE sc_gate_go_pre_r14, 1\n"
+	".popsection\n");
+
 void sc_gate_post(void);
 void sc_gate_post_flags(void);
 void sc_gate_pre(void);
 void sc_gate_pre_flags(void);
 void sc_gate_pre_cancel(void);
+void sc_gate_go_post(void);
+void sc_gate_go_post_flags(void);
+void sc_gate_go_post_r14(void);
+void sc_gate_go_pre(void);
+void sc_gate_go_pre_r14(void);
 
 void sc_gate_cells(uint64_t *cells)
 {
@@ -180,4 +316,9 @@ void sc_gate_cells(uint64_t *cells)
 	cells[SC_CELL_PRE] = (uint64_t)sc_gate_pre;
 	cells[SC_CELL_PRE_FLAGS] = (uint64_t)sc_gate_pre_flags;
 	cells[SC_CELL_PRE_CANCEL] = (uint64_t)sc_gate_pre_cancel;
+	cells[SC_CELL_GO_POST] = (uint64_t)sc_gate_go_post;
+	cells[SC_CELL_GO_POST_FLAGS] = (uint64_t)sc_gate_go_post_flags;
+	cells[SC_CELL_GO_PRE] = (uint64_t)sc_gate_go_pre;
+	cells[SC_CELL_GO_POST_R14] = (uint64_t)sc_gate_go_post_r14;
+	cells[SC_CELL_GO_PRE_R14] = (uint64_t)sc_gate_go_pre_r14;
 }

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where the Go code of an executable is, by .gopclntab, which every Go program carries, stripped or
+ * not (Go 1.18 and later). Go code has no red zone, small stacks and its own calling convention, so
+ * its sites get other stubs than C code.
+ */
+#ifndef SCOPE_ELF_GOTAB_H
+#define SCOPE_ELF_GOTAB_H
+
+#include "elf/image.h"
+
+struct sc_go {
+	uint64_t text, end;  /* Go code: virtual addresses; 0, 0: not understood */
+	uint64_t call6;      /* Syscall6 */
+	uint64_t table;      /* of functions */
+	uint32_t functions;
+	uint32_t g_in_fs;    /* the current g is at %fs:-8 */
+	int is_go;           /* a Go program, whatever its version */
+};
+
+/* Looks for a Go program in the object. 0: found and understood; -ENOENT; -ENOTSUP: unknown version. */
+int sc_go_find(const struct sc_elf *elf, struct sc_go *go);
+
+/* Virtual address of the n-th function. */
+uint64_t sc_go_function(const struct sc_elf *elf, const struct sc_go *go, uint32_t n);
+
+#endif
