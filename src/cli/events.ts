@@ -11,7 +11,7 @@ import {type EventQuery, type Found, findEvents} from '../session/query.js';
 import {readStatus} from '../session/status.js';
 import {type EventObject, eventDetail, eventLine, type LineOptions} from '../view/event-line.js';
 import {type Action, type Context, refuseTogether, UsageError} from './context.js';
-import {compilePredicate} from './expression.js';
+import {compilePredicate, expressionHints} from './expression.js';
 import {givenIn, idOption, integer, list} from './options.js';
 import {settledSession} from './settled.js';
 
@@ -118,11 +118,14 @@ async function events(context: Context, command: Command, eventId: string | unde
 function buildQuery(flags: Flags, given: (flag: string) => boolean): EventQuery {
   const filtered = ['source', 'sourcetype', 'match', 'eval'].some(given);
   const everything = flags.all === true || (filtered && !given('last'));
+  const predicate = flags.eval === undefined ? undefined : evalPredicate(flags.eval);
+  const hints = flags.eval === undefined ? {} : expressionHints(flags.eval);
   return {
+    ...hints,
     ...(flags.source && {sources: flags.source}),
     ...(flags.sourcetype && {sourcetypes: flags.sourcetype}),
     ...(flags.match !== undefined && {match: flags.match}),
-    ...(flags.eval !== undefined && {predicate: evalPredicate(flags.eval)}),
+    ...(predicate && {predicate}),
     ...(!everything && {last: flags.last}),
   };
 }

@@ -23,6 +23,7 @@ export class EventLog {
   /** The index in memory, for a folder without one of ours (copied, or of another tool). */
   #built: {entries: Buffer; names: string[]; size: number} | undefined;
   #commit: Commit | undefined;
+  #scratch = Buffer.allocUnsafeSlow(64 * 1024);
   #names: string[] = [];
   #namesSize = -1;
 
@@ -69,9 +70,10 @@ export class EventLog {
     return {first, count, bytes: bytes.subarray(0, count * ENTRY), end};
   }
 
-  /** Bytes of events.json. */
+  /** Bytes of events.json, valid until the next read: fresh memory for each piece would cost more than the read. */
   read(from: number, to: number): Buffer {
-    return readExactly(this.#fd, from, to - from);
+    if (to - from > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(to - from);
+    return readExactly(this.#fd, from, to - from, this.#scratch);
   }
 
   /** The line of one event, without its newline. */
@@ -121,8 +123,8 @@ export class EventLog {
   }
 }
 
-function readExactly(fd: number, from: number, length: number): Buffer {
-  const bytes = Buffer.allocUnsafe(length);
+function readExactly(fd: number, from: number, length: number, into?: Buffer): Buffer {
+  const bytes = into ?? Buffer.allocUnsafe(length);
   let done = 0;
   while (done < length) {
     const n = readSync(fd, bytes, done, length - done, from + done);

@@ -141,8 +141,7 @@ function pick(bytes: Buffer, wanted: Wanted): Uint32Array {
     const at = i * ENTRY;
     if (type && type[bytes[at + 6]!] === 0) continue;
     if (source) {
-      const number = bytes[at + 8]! | (bytes[at + 9]! << 8);
-      if (source[number] === 0) continue;
+      if (source[sourceNumber(bytes, at)] === 0) continue;
     }
     picked[used++] = i;
   }
@@ -160,23 +159,52 @@ function search(
   wanted: Wanted,
 ): Found[] {
   const found: Found[] = [];
-  const {needle, ask, predicate} = wanted;
-  let hit = needle ? piece.indexOf(needle) : 0;
-  for (const i of picked) {
-    if (hit < 0) break;
+  const {needle} = wanted;
+  const length = needle?.length ?? 0;
+  const take = (k: number, at: number): number => {
+    const i = picked[k]!;
     const from = entryOffset(bytes, i) - begin;
     const newline = piece.indexOf(10, from);
     const to = newline < 0 ? Math.min(endOf(i) - begin, piece.length) : newline;
-    if (needle) {
-      if (hit >= to) continue;
-      if (hit < from) hit = piece.indexOf(needle, from);
-      if (hit < 0 || hit + needle.length > to) continue;
+    if (at >= from && at + length <= to && accepts(bytes, i, piece, from, to, wanted)) {
+      found.push({id: first + i, line: piece.toString('utf8', from, to)});
     }
-    const text = piece.toString('utf8', from, to);
-    const at = i * ENTRY;
-    const undecided = (bytes[at + 8]! | (bytes[at + 9]! << 8)) === 0 || bytes[at + 6] === OTHER_TYPE;
-    if (undecided && ask && !ask(text)) continue;
-    if (!predicate || predicate(text)) found.push({id: first + i, line: text});
+    return to;
+  };
+  if (!needle) {
+    for (let k = 0; k < picked.length; k++) take(k, entryOffset(bytes, picked[k]!) - begin);
+    return found;
+  }
+  // Jumps from hit to hit; the lines between are not looked at.
+  let k = 0;
+  for (let hit = piece.indexOf(needle); hit >= 0; ) {
+    k = lastAtOrBefore(bytes, picked, k, begin + hit);
+    const end = take(k, hit);
+    hit = piece.indexOf(needle, Math.max(end, hit + 1));
   }
   return found;
 }
+
+/** Position in `picked` of the last entry that begins at or before the offset, at `low` or later. */
+function lastAtOrBefore(bytes: Buffer, picked: Uint32Array, low: number, offset: number): number {
+  let a = low;
+  let b = picked.length;
+  while (b - a > 1) {
+    const middle = (a + b) >> 1;
+    if (entryOffset(bytes, picked[middle]!) <= offset) a = middle;
+    else b = middle;
+  }
+  return a;
+}
+
+/** The checks that need the line's text. */
+function accepts(bytes: Buffer, i: number, piece: Buffer, from: number, to: number, wanted: Wanted): boolean {
+  const {ask, predicate} = wanted;
+  const at = i * ENTRY;
+  const undecided = sourceNumber(bytes, at) === 0 || bytes[at + 6] === OTHER_TYPE;
+  if (!predicate && !(undecided && ask)) return true;
+  const line = piece.toString('utf8', from, to);
+  return !(undecided && ask && !ask(line)) && (!predicate || predicate(line));
+}
+
+const sourceNumber = (bytes: Buffer, at: number) => bytes[at + 8]! | (bytes[at + 9]! << 8);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import {describe, expect, it} from 'vitest';
-import {compileExpression, compilePredicate} from '../../../src/cli/expression.js';
+import {compileExpression, compilePredicate, expressionHints} from '../../../src/cli/expression.js';
 
 const NAMES = ['proc', 'pid', 'source', 'data'];
 const event = {
@@ -69,5 +69,24 @@ describe('--eval expressions', () => {
   it('demands a boolean as a predicate', () => {
     expect(compilePredicate('pid > 1', NAMES)(event)).toBe(true);
     expect(() => compilePredicate('pid', NAMES)(event)).toThrow(/not boolean: 7/);
+  });
+});
+
+describe('hints of an expression', () => {
+  it.each([
+    ['source == "fs.open" && data.file == "/etc/passwd"', {sources: ['fs.open'], match: '/etc/passwd'}],
+    ['"fs" === sourcetype && (pid == 4711 && proc != "x")', {sourcetypes: ['fs'], match: '4711'}],
+    ['data.net_host_port == 30500 && data.n == 7', {match: '30500'}],
+    ['source == "a" || source == "b"', {}],
+    ['!(source == "fs")', {}],
+    ['data.x == "05"', {}],
+    ['data.x == "tab\\there"', {}],
+    ['data.x == -5 && data.y == 1.5 && data.z == true', {}],
+    ['pid > 3', {}],
+    ['data.file.length == 4711', {}],
+    ['data["length"] == 4711', {}],
+    ['data["size"] == 4711', {match: '4711'}],
+  ])('%s', (text, hints) => {
+    expect(expressionHints(text)).toEqual(hints);
   });
 });
