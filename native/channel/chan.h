@@ -155,6 +155,18 @@ int sc_chan_create(const struct sc_chan_options *options);
 /* In the child of a fork: retires the parent's mapping and makes the child's channel. */
 void sc_chan_forked(void);
 
+/*
+ * Nothing is recorded from now on; the reader sees SC_STATE_DETACHED. undo: the channel never was.
+ * Pre: every other thread stands still. A later sc_chan_create() begins anew.
+ */
+void sc_chan_leave(int undo);
+
+/* Whether a channel is in use. */
+static inline int sc_chan_is_open(void)
+{
+	return sc_chan.base != NULL;
+}
+
 /* Before a fork, by the thread that forks: what the child shall know of the descriptors. */
 void sc_chan_snapshot(uint64_t tp);
 

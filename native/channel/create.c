@@ -256,6 +256,29 @@ static char *child_channel(char *parent, uint64_t tsc)
 	return base;
 }
 
+void sc_chan_leave(int undo)
+{
+	char path[600], *base = sc_chan.base;
+
+	if (!base)
+		return;
+	atomic_store_explicit(&sc_live.state, SC_LIVE_BLIND, memory_order_relaxed);
+	atomic_store_explicit(&sc_chan_header(base)->state, SC_STATE_DETACHED,
+			      memory_order_release);
+	sc_hub_ring();
+	/* Hooks that stand still in the middle of a record write to zeroes of our own from now on. */
+	retire(base, SC_CHANNEL_SIZE);
+	if (sc_chan.fdx)
+		retire((char *)sc_chan.fdx, sc_chan.fdx_size);
+	sc_chan.base = NULL;
+	if (undo) {
+		put_path(path, sizeof(path), ".chan");
+		sc_sys_unlink(path);
+	}
+	sc_sys_munmap(sc_chan.hub, sizeof(struct sc_hub));
+	sc_chan.hub = NULL;
+}
+
 void sc_chan_forked(void)
 {
 	uint64_t tsc = sc_rdtsc();

@@ -1,111 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The library's only entry: the constructor. Makes the channel, then patches. Whatever is missing,
- * the program runs on unscoped, and nothing is said on its descriptors. Layer 5.
- */
-#include <elf.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
-#include "base/mem.h"
+/* The library's two entries: the constructor, and what an injector calls. Layer 5. */
+#include <errno.h>
+#include <stddef.h>
 #include "channel/chan.h"
-#include "libscope/stack.h"
+#include "libscope/start.h"
 #include "patch/patch.h"
-#include "probe/probe.h"
-#include "sys/process.h"
-
-#define AUXV_MAX 48
-
-static const char library_name[] = "libscope.so";
-
-/* The path LD_PRELOAD loaded us by: the element that ends in our name. */
-static void find_library(const char *list, char *to, size_t size)
-{
-	to[0] = 0;
-	while (list && *list) {
-		size_t n = 0;
-
-		while (list[n] && list[n] != ':' && list[n] != ' ')
-			n++;
-		if (n >= sizeof(library_name) - 1 && n < size &&
-		    memcmp(list + n - (sizeof(library_name) - 1), library_name,
-			   sizeof(library_name) - 1) == 0) {
-			memcpy(to, list, n);
-			to[n] = 0;
-			return;
-		}
-		list += n + (list[n] != 0);
-	}
-}
-
-static void prepare_children(const struct sc_stack *stack, const char *dir)
-{
-	struct sc_exec_setup *s = &sc_exec_setup;
-	size_t n;
-
-	find_library(sc_stack_env(stack, "LD_PRELOAD="), s->library, sizeof(s->library));
-	if (!s->library[0])
-		sc_strcpy(s->library, sizeof(s->library), sc_chan.hub->libscope);
-	n = sc_strcpy(s->dir, sizeof(s->dir), "SCOPE_DIR=");
-	sc_strcpy(s->dir + n, sizeof(s->dir) - n, dir);
-}
-
-static void report(const struct sc_patch_report *r, int ret)
-{
-	struct sc_ctx x;
-
-	if (!sc_enter(&x))
-		return;
-	sc_strcpy(sc_chan_info(x.base)->libc, sizeof(((struct sc_info *)0)->libc), r->libc);
-	if (r->is_go)
-		x.head->flags |= SC_HF_GO;
-	if (r->is_static)
-		x.head->flags |= SC_HF_STATIC;
-	if (ret < 0 || r->patched == 0) {
-		x.head->flags |= SC_HF_NO_PLAN;
-		sc_note(&x, SC_NOTE_NO_PLAN, (uint32_t)-ret, NULL);
-	} else if (r->differs || r->unseen) {
-		sc_note(&x, SC_NOTE_VERIFY, r->differs + r->unseen, NULL);
-	}
-}
-
-static void start(void)
-{
-	struct sc_auxv auxv[AUXV_MAX];
-	struct sc_stack stack = {0};
-	struct sc_chan_options options = {0};
-	struct sc_patch_options patch = {.post = sc_probe_post, .pre = sc_probe_pre};
-	struct sc_patch_report patched;
-	size_t n = sc_auxv_read(auxv, AUXV_MAX);
-	const char *dir;
-	int ret;
-
-	/* A second copy in the process, a set-user-id program that somehow got us: stay out. */
-	if (!n || !sc_stack_find(&stack, auxv, n) || sc_auxv_get(auxv, n, AT_SECURE, 0))
-		return;
-	dir = sc_stack_env(&stack, "SCOPE_DIR=");
-	if (!dir || dir[0] != '/')
-		return;
-	options.dir = dir;
-	options.fsgsbase = (sc_auxv_get(auxv, n, AT_HWCAP2, 0) & SC_HWCAP2_FSGSBASE) != 0;
-	options.argc = stack.argc;
-	options.argv = stack.argv;
-	options.envp = stack.envp;
-	if (sc_chan_create(&options) < 0)
-		return;
-	prepare_children(&stack, dir);
-	patch.plans = sc_chan.hub->plans[0] ? sc_chan.hub->plans : NULL;
-	memset(&patched, 0, sizeof(patched));
-	ret = sc_patch_start(&patch, &patched);
-	report(&patched, ret);
-	/* Under a filter that was there before us, memory is made now and no call later. */
-	if (sc_sys_prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == SECCOMP_MODE_FILTER) {
-		sc_chan_quiet();
-		sc_chan.quiet = 1;
-		sc_chan_header(sc_live.base)->flags |= SC_HF_SECCOMP;
-	}
-}
+#include "scope/inject.h"
 
 __attribute__((constructor)) static void sc_entry(void)
 {
-	start();
+	sc_start(&(struct sc_start){.origin = SC_ORIGIN_LAUNCH});
+}
+
+static int detach(void)
+{
+	if (!sc_chan_is_open())
+		return -EALREADY;
+	sc_patch_stop();
+	sc_chan_leave(0);
+	return 0;
+}
+
+static int attach(struct sc_inject *in, uint32_t origin)
+{
+	if (sc_chan_is_open())
+		return -EEXIST;
+	return sc_start(&(struct sc_start){.origin = origin,
+					   .dir = in->dir,
+					   .ip = in->ip,
+					   .ips = in->threads,
+					   .busy = &in->busy});
+}
+
+void scope_inject(struct sc_inject *in);
+
+/* On a stack the injector brings along, every other thread stopped. See scope/inject.h. */
+__attribute__((visibility("default"))) void scope_inject(struct sc_inject *in)
+{
+	if (in->magic != SC_INJECT_MAGIC) {
+		in->result = -EPROTO;
+		return;
+	}
+	switch (in->op) {
+	case SC_INJECT_EXEC:
+		in->result = attach(in, SC_ORIGIN_LAUNCH);
+		break;
+	case SC_INJECT_ATTACH:
+		in->result = attach(in, SC_ORIGIN_ATTACH);
+		break;
+	case SC_INJECT_DETACH:
+		in->result = detach();
+		break;
+	default:
+		in->result = -EINVAL;
+	}
 }

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Begins to observe this process: makes the channel, then patches. Whatever is missing, the program
+ * runs on unscoped, and nothing is said on its descriptors. Layer 5.
+ */
+#include <elf.h>
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include "base/mem.h"
+#include "channel/chan.h"
+#include "libscope/stack.h"
+#include "libscope/start.h"
+#include "patch/patch.h"
+#include "probe/probe.h"
+#include "sys/process.h"
+
+#define AUXV_MAX 48
+
+static const char library_name[] = "libscope.so";
+
+/* The path LD_PRELOAD loaded us by: the element that ends in our name. */
+static void find_library(const char *list, char *to, size_t size)
+{
+	to[0] = 0;
+	while (list && *list) {
+		size_t n = 0;
+
+		while (list[n] && list[n] != ':' && list[n] != ' ')
+			n++;
+		if (n >= sizeof(library_name) - 1 && n < size &&
+		    memcmp(list + n - (sizeof(library_name) - 1), library_name,
+			   sizeof(library_name) - 1) == 0) {
+			memcpy(to, list, n);
+			to[n] = 0;
+			return;
+		}
+		list += n + (list[n] != 0);
+	}
+}
+
+static void prepare_children(const struct sc_stack *stack, const char *dir)
+{
+	struct sc_exec_setup *s = &sc_exec_setup;
+	size_t n;
+
+	find_library(sc_stack_env(stack, "LD_PRELOAD="), s->library, sizeof(s->library));
+	if (!s->library[0])
+		sc_strcpy(s->library, sizeof(s->library), sc_chan.hub->libscope);
+	n = sc_strcpy(s->dir, sizeof(s->dir), "SCOPE_DIR=");
+	sc_strcpy(s->dir + n, sizeof(s->dir) - n, dir);
+}
+
+static void report(const struct sc_patch_report *r, int ret)
+{
+	struct sc_ctx x;
+
+	if (!sc_enter(&x))
+		return;
+	sc_strcpy(sc_chan_info(x.base)->libc, sizeof(((struct sc_info *)0)->libc), r->libc);
+	if (r->is_go)
+		x.head->flags |= SC_HF_GO;
+	if (r->is_static)
+		x.head->flags |= SC_HF_STATIC;
+	if (ret < 0 || r->patched == 0) {
+		x.head->flags |= SC_HF_NO_PLAN;
+		sc_note(&x, SC_NOTE_NO_PLAN, (uint32_t)-ret, NULL);
+	} else if (r->differs || r->unseen) {
+		sc_note(&x, SC_NOTE_VERIFY, r->differs + r->unseen, NULL);
+	}
+}
+
+/* Threads that were there before us: nobody owns a shard alone. */
+static void many_threads(uint32_t n)
+{
+	atomic_store_explicit(&sc_chan.threads, (int32_t)n, memory_order_relaxed);
+	atomic_store_explicit(&sc_chan.threaded, n > 1, memory_order_relaxed);
+}
+
+int sc_start(const struct sc_start *how)
+{
+	struct sc_auxv auxv[AUXV_MAX];
+	struct sc_stack stack = {0};
+	struct sc_chan_options options = {.origin = how->origin};
+	struct sc_patch_options patch = {.post = sc_probe_post,
+					 .pre = sc_probe_pre,
+					 .running = how->ips > 1,
+					 .ip = how->ip,
+					 .ips = how->ips};
+	struct sc_patch_report patched;
+	size_t n = sc_auxv_read(auxv, AUXV_MAX);
+	const char *dir = how->dir;
+	int ret;
+
+	/* A set-user-id program that somehow got us: stay out. */
+	if (!n || !sc_stack_find(&stack, auxv, n))
+		return -ENODATA;
+	if (sc_auxv_get(auxv, n, AT_SECURE, 0) && how->origin != SC_ORIGIN_ATTACH)
+		return -EPERM;
+	if (!dir)
+		dir = sc_stack_env(&stack, "SCOPE_DIR=");
+	if (!dir || dir[0] != '/')
+		return -EINVAL;
+	options.dir = dir;
+	options.fsgsbase = (sc_auxv_get(auxv, n, AT_HWCAP2, 0) & SC_HWCAP2_FSGSBASE) != 0;
+	options.argc = stack.argc;
+	options.argv = stack.argv;
+	options.envp = stack.envp;
+	ret = sc_chan_create(&options);
+	if (ret < 0)
+		return ret;
+	if (how->ips)
+		many_threads(how->ips);
+	prepare_children(&stack, dir);
+	patch.plans = sc_chan.hub->plans[0] ? sc_chan.hub->plans : NULL;
+	memset(&patched, 0, sizeof(patched));
+	ret = sc_patch_start(&patch, &patched);
+	if (ret == -EAGAIN) {
+		*how->busy = patched.busy;
+		sc_chan_leave(1);
+		return ret;
+	}
+	report(&patched, ret);
+	/* Under a filter that was there before us, memory is made now and no call later. */
+	if (sc_sys_prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == SECCOMP_MODE_FILTER) {
+		sc_chan_quiet();
+		sc_chan.quiet = 1;
+		sc_chan_header(sc_live.base)->flags |= SC_HF_SECCOMP;
+	}
+	return ret < 0 ? ret : 0;
+}
