@@ -32,10 +32,14 @@ static void note(const char *path, const char *text)
 	close(fd);
 }
 
-/* Waits for the exec event; other signals are handed on. 0 or -errno. */
+/*
+ * Waits until the new image is about to run its first instruction; other signals are handed on. The exec
+ * event itself is inside execve, whose result would overwrite a register of ours: one stop further.
+ * 0 or -errno.
+ */
 static int wait_exec(pid_t pid)
 {
-	int status;
+	int status, loaded = 0;
 
 	for (;;) {
 		while (waitpid(pid, &status, __WALL) < 0)
@@ -43,8 +47,12 @@ static int wait_exec(pid_t pid)
 				return -errno;
 		if (!WIFSTOPPED(status))
 			return -ESRCH;
-		if (status >> 8 == (SIGTRAP | PTRACE_EVENT_EXEC << 8))
+		if (loaded && status >> 16 == PTRACE_EVENT_STOP)
 			return 0;
+		if (status >> 8 == (SIGTRAP | PTRACE_EVENT_EXEC << 8)) {
+			loaded = 1;
+			ptrace(PTRACE_INTERRUPT, pid, 0, 0);
+		}
 		ptrace(PTRACE_CONT, pid, 0, status >> 16 ? 0 : WSTOPSIG(status));
 	}
 }
