@@ -24,7 +24,21 @@ for (let c = 0x20; c < 128; c++) PLAIN[c] = c === 0x22 || c === 0x5c ? 0 : 1;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 /** Copies below this length are faster in a loop than by TypedArray.set. */
-const SET_FROM = 48;
+const SET_FROM = 12;
+
+const keys = new Map<string, Buffer>();
+/** Names come from our own code but for headers the user asks for: more than this many are not kept. */
+const KEYS_KEPT = 4096;
+
+/** `"key":`, rendered once. */
+function keyBytes(key: string): Buffer {
+  let bytes = keys.get(key);
+  if (bytes === undefined) {
+    bytes = Buffer.from(`${JSON.stringify(key)}:`);
+    if (keys.size < KEYS_KEPT) keys.set(key, bytes);
+  }
+  return bytes;
+}
 
 export class ByteWriter {
   /** What was written is its first `length` bytes. */
@@ -223,8 +237,7 @@ export class ByteWriter {
       if (value === undefined) continue;
       if (!first) this.byte(0x2c);
       first = false;
-      this.string(key);
-      this.byte(0x3a);
+      this.bytes(keyBytes(key));
       this.value(value);
     }
     this.byte(0x7d);

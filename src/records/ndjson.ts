@@ -71,8 +71,33 @@ function channelEnd(sourcetype: string): Buffer {
 
 const SOURCE = Buffer.from(',"source":');
 
+/** The parts of an event's line that stay the same for one process and source. */
+export interface EventSource {
+  /** Up to the value of `_channel`. */
+  head: Buffer;
+  /** From there to the value of `_time`. */
+  middle: Buffer;
+  /** From there on. */
+  tail: Buffer;
+}
+
+/** The parts for events that render their own line; `data` is how every value of `data` begins. */
+export function eventSource(process: Process, sourcetype: string, source: string, data: string): EventSource {
+  const {head, tail} = parts(process);
+  const after = Buffer.from(`,"source":${JSON.stringify(source)}`);
+  return {
+    head,
+    middle: channelEnd(sourcetype),
+    tail: Buffer.concat([after, tail, Buffer.from(data)]),
+  };
+}
+
 /** `{"type":"evt",…}` and a newline. */
 export function writeEvent(out: ByteWriter, event: Event): void {
+  if (event.writeLine !== undefined) {
+    event.writeLine(out);
+    return;
+  }
   const {head, tail} = parts(event.process);
   out.bytes(head);
   out.ascii(event.channel);

@@ -2,7 +2,7 @@
 /** One process image in the relay: its facts, its open files, its sources, and the filters its records pass. */
 import type {Channel, RecordCursor} from '../channel/index.js';
 import {type MetricWatch, metricName} from '../records/names.js';
-import type {Metric, Payload, Process, RelayRecord, SourceType, Span} from '../records/types.js';
+import type {Event, Metric, Payload, Process, RelayRecord, SourceType, Span} from '../records/types.js';
 import {eventsOn, metricsOn, type Settings} from './settings.js';
 import type {Connection} from './sources/address.js';
 import type {Image, MetricValue, OpenFile, Source} from './sources/source.js';
@@ -31,6 +31,8 @@ export class ProcessImage implements Image {
   readonly #closed: number[] = [];
   readonly #parent: ProcessImage | undefined;
   readonly #channelPrefix: string;
+  /** Events go nowhere but into NDJSON lines. */
+  readonly #linesOnly: boolean;
   readonly #singles = new Map<string, boolean>();
 
   constructor(
@@ -39,12 +41,14 @@ export class ProcessImage implements Image {
     settings: Settings,
     out: RelayRecord[],
     parent: ProcessImage | undefined,
+    linesOnly = false,
   ) {
     this.channel = channel;
     this.process = process;
     this.settings = settings;
     this.#out = out;
     this.#parent = parent;
+    this.#linesOnly = linesOnly;
     this.reportedAt = process.startTime;
     // Distinct for images that begin within a thousand seconds of each other, and within 2^53 with the object.
     this.#channelPrefix = String(Math.floor(process.startTime * 1e6) % 1e9 || 1);
@@ -113,6 +117,15 @@ export class ProcessImage implements Image {
     const {process} = this;
     const channel = this.channelId(object);
     this.#out.push({kind: 'event', sourcetype: type, source, time, channel, data: kept, process});
+  }
+
+  plain(type: SourceType): boolean {
+    const watch = this.settings.events.watch[type];
+    return this.#linesOnly && watch !== undefined && !watch.name && !watch.field && !watch.value;
+  }
+
+  put(event: Event): void {
+    this.#out.push(event);
   }
 
   /** Past all filters: what the relay itself has to say. */

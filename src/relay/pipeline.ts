@@ -24,6 +24,8 @@ export interface Sink {
   commit(position: number, state: RelayState): void;
   /** False: no more batches are taken for now (a full queue that must not drop). */
   ready?(): boolean;
+  /** Events are only written as NDJSON lines: their sources may render them without making `data`. */
+  readonly linesOnly?: boolean;
 }
 
 export interface PipelineOptions {
@@ -183,7 +185,7 @@ export class Pipeline {
     });
     process.tags = {...settings.tags};
     const parent = this.#byStart.get(channel.header.parentStartTsc);
-    const image = new ProcessImage(channel, process, settings, this.#out, parent);
+    const image = new ProcessImage(channel, process, settings, this.#out, parent, this.#sink.linesOnly);
     const running: Running = {
       image,
       process: new ProcessSource(image, this.#cpuOfPid.get(process.pid) ?? 0),

@@ -22,7 +22,12 @@ export interface TestRelay {
 }
 
 /** A relay with the configuration of a YAML text. */
-export function testRelay(text = '', state: RelayState = NEW_STATE, folder = memoryFolder()): TestRelay {
+export function testRelay(
+  text = '',
+  state: RelayState = NEW_STATE,
+  folder = memoryFolder(),
+  linesOnly = false,
+): TestRelay {
   const config = loadConfig({text, file: 'test', env: {}, cwd: '/'});
   const records: RelayRecord[] = [];
   const states: RelayState[] = [];
@@ -37,6 +42,7 @@ export function testRelay(text = '', state: RelayState = NEW_STATE, folder = mem
       state,
       now: () => relay.time,
       sink: {
+        linesOnly,
         append: (made) => records.push(...made),
         commit: (_position, saved) => states.push(saved),
       },

@@ -2,6 +2,7 @@
 /** Files: fs.open, fs.close and fs.delete events, and the single forms of fs.open, fs.close and fs.delete. */
 import {KIND, REC, type RecordCursor} from '../../channel/index.js';
 import {callName} from '../calls.js';
+import {FileEvent, FileParts, fileData, type Traffic} from './file-event.js';
 import type {Image, OpenFile, Source, SourceKind} from './source.js';
 
 /** Standard streams are no files that a program opened. */
@@ -11,11 +12,15 @@ class FileSource implements Source {
   readonly #image: Image;
   readonly #events: boolean;
   readonly #enhance: boolean;
+  readonly #plain: boolean;
+  readonly #parts: FileParts;
 
   constructor(image: Image) {
     this.#image = image;
     this.#events = image.wantsEvent('fs');
     this.#enhance = image.settings.events.enhanceFs;
+    this.#plain = image.plain('fs');
+    this.#parts = new FileParts(image.process);
   }
 
   record(record: RecordCursor): void {
@@ -38,10 +43,7 @@ class FileSource implements Source {
     };
     image.opened(record.object, file);
     if (record.fd < FIRST_FILE_FD) return;
-    const op = callName(record.nr);
-    if (this.#events) {
-      image.event('fs', 'fs.open', image.time(record), record.object, this.#data(file, op));
-    }
+    if (this.#events) this.#event('fs.open', record, file);
     this.#single('fs.open', record, file.path);
   }
 
@@ -53,26 +55,8 @@ class FileSource implements Source {
     if (this.#events) {
       const {rxBytes, rxOps, txBytes, txOps, ticks} = record.close();
       const ops = rxOps + txOps;
-      const micros = ops === 0 ? 0 : image.channel.nanoseconds(ticks) / 1000 / ops;
-      const {process} = image;
-      image.event('fs', 'fs.close', image.time(record), record.object, {
-        proc: process.proc,
-        pid: process.pid,
-        host: process.host,
-        file: file.path,
-        proc_uid: process.uid,
-        proc_gid: process.gid,
-        proc_cgroup: process.cgroup,
-        file_perms: file.perms,
-        file_owner: file.owner,
-        file_group: file.group,
-        file_read_bytes: rxBytes,
-        file_read_ops: rxOps,
-        file_write_bytes: txBytes,
-        file_write_ops: txOps,
-        duration: Math.round(micros * 1000) / 1000,
-        op: callName(record.nr),
-      });
+      const nanos = ops === 0 ? 0 : Math.round(image.channel.nanoseconds(ticks) / ops);
+      this.#event('fs.close', record, file, {rxBytes, rxOps, txBytes, txOps, micros: nanos / 1000});
     }
     this.#single('fs.close', record, file.path);
   }
@@ -89,21 +73,13 @@ class FileSource implements Source {
     }
   }
 
-  #data(file: OpenFile, op: string): Record<string, unknown> {
-    const {process} = this.#image;
-    return {
-      proc: process.proc,
-      pid: process.pid,
-      host: process.host,
-      file: file.path,
-      proc_uid: process.uid,
-      proc_gid: process.gid,
-      proc_cgroup: process.cgroup,
-      file_perms: file.perms,
-      file_owner: file.owner,
-      file_group: file.group,
-      op,
-    };
+  #event(source: string, record: RecordCursor, file: OpenFile, traffic?: Traffic): void {
+    const image = this.#image;
+    const time = image.time(record);
+    const op = callName(record.nr);
+    if (this.#plain) {
+      image.put(new FileEvent(this.#parts, time, image.channelId(record.object), file, op, traffic));
+    } else image.event('fs', source, time, record.object, fileData(image.process, file, op, traffic));
   }
 
   #single(name: string, record: RecordCursor, file: string): void {

@@ -7,6 +7,7 @@ import type {Channel, RecordCursor} from '../../channel/index.js';
 import type {
   Attributes,
   Buckets,
+  Event,
   MetricType,
   Payload,
   Process,
@@ -65,6 +66,10 @@ export interface Image {
     data: Record<string, unknown> | string,
   ): void;
   wantsEvent(type: SourceType): boolean;
+  /** An event as a source made it itself: only where `plain` says that no filter looks at its data. */
+  put(event: Event): void;
+  /** Whether events of this kind pass unfiltered and nobody but the session's files wants their data. */
+  plain(type: SourceType): boolean;
   /** A sum over the period or a sample; not made when its kind is off. Zero is not sent for counters that are sums. */
   sum(metric: MetricValue): void;
   /** One operation: sent when the verbosity asks for single ones, and as an event when `event.watch` has metric. */

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * fs.open and fs.close as events that render their own line: they are the most frequent events by far, and most of
+ * their bytes are the same for all of a process. `data` is made when somebody asks for it.
+ */
+import {type EventSource, eventSource} from '../../records/ndjson.js';
+import type {Event, LineWriter, Process} from '../../records/types.js';
+import type {OpenFile} from './source.js';
+
+/** Traffic of a descriptor's life. */
+export interface Traffic {
+  rxBytes: number;
+  rxOps: number;
+  txBytes: number;
+  txOps: number;
+  /** Mean microseconds of an operation. */
+  micros: number;
+}
+
+const READ_BYTES = Buffer.from(',"file_read_bytes":');
+const READ_OPS = Buffer.from(',"file_read_ops":');
+const WRITE_BYTES = Buffer.from(',"file_write_bytes":');
+const WRITE_OPS = Buffer.from(',"file_write_ops":');
+const DURATION = Buffer.from(',"duration":');
+/** Owners and operations that are kept rendered. */
+const KEPT = 1024;
+
+/** What the events of one process share, rendered once. */
+export class FileParts {
+  readonly process: Process;
+  readonly open: EventSource;
+  readonly close: EventSource;
+  readonly #owners = new Map<number, Buffer>();
+  readonly #ends = new Map<string, Buffer>();
+  readonly #ownerPrefix: string;
+
+  constructor(process: Process) {
+    const {proc, pid, host, uid, gid, cgroup} = process;
+    const first = `${JSON.stringify({proc, pid, host}).slice(0, -1)},"file":`;
+    const second = JSON.stringify({proc_uid: uid, proc_gid: gid, proc_cgroup: cgroup});
+    this.process = process;
+    this.open = eventSource(process, 'fs', 'fs.open', first);
+    this.close = eventSource(process, 'fs', 'fs.close', first);
+    this.#ownerPrefix = `,${second.slice(1, -1)}`;
+  }
+
+  /** From `,"proc_uid":` to the value of file_group. */
+  owner(file: OpenFile): Buffer {
+    const {perms, owner, group} = file;
+    // Exact for ids below 2^18; others are not kept.
+    const key = owner < 262_144 && group < 262_144 ? (perms * 262_144 + owner) * 262_144 + group : -1;
+    const kept = this.#owners.get(key);
+    if (kept !== undefined) return kept;
+    const bytes = Buffer.from(
+      `${this.#ownerPrefix},"file_perms":${perms},"file_owner":${owner},"file_group":${group}`,
+    );
+    if (key >= 0 && perms < 10_000 && this.#owners.size < KEPT) this.#owners.set(key, bytes);
+    return bytes;
+  }
+
+  /** `,"op":…` and the end of the line. */
+  end(op: string): Buffer {
+    let bytes = this.#ends.get(op);
+    if (bytes === undefined) {
+      bytes = Buffer.from(`,"op":${JSON.stringify(op)}}}}\n`);
+      this.#ends.set(op, bytes);
+    }
+    return bytes;
+  }
+}
+
+export class FileEvent implements Event {
+  readonly kind = 'event';
+  readonly sourcetype = 'fs';
+  readonly source: string;
+  readonly time: number;
+  readonly channel: string;
+  readonly process: Process;
+  readonly #parts: FileParts;
+  readonly #file: OpenFile;
+  readonly #op: string;
+  readonly #traffic: Traffic | undefined;
+
+  constructor(
+    parts: FileParts,
+    time: number,
+    channel: string,
+    file: OpenFile,
+    op: string,
+    traffic: Traffic | undefined,
+  ) {
+    this.source = traffic === undefined ? 'fs.open' : 'fs.close';
+    this.time = time;
+    this.channel = channel;
+    this.process = parts.process;
+    this.#parts = parts;
+    this.#file = file;
+    this.#op = op;
+    this.#traffic = traffic;
+  }
+
+  get data(): Record<string, unknown> {
+    return fileData(this.process, this.#file, this.#op, this.#traffic);
+  }
+
+  writeLine(out: LineWriter): void {
+    const parts = this.#parts;
+    const file = this.#file;
+    const traffic = this.#traffic;
+    const {head, middle, tail} = traffic === undefined ? parts.open : parts.close;
+    out.bytes(head);
+    out.ascii(this.channel);
+    out.bytes(middle);
+    out.time(this.time);
+    out.bytes(tail);
+    out.string(file.path);
+    out.bytes(parts.owner(file));
+    if (traffic !== undefined) {
+      out.bytes(READ_BYTES);
+      out.integer(traffic.rxBytes);
+      out.bytes(READ_OPS);
+      out.integer(traffic.rxOps);
+      out.bytes(WRITE_BYTES);
+      out.integer(traffic.txBytes);
+      out.bytes(WRITE_OPS);
+      out.integer(traffic.txOps);
+      out.bytes(DURATION);
+      out.number(traffic.micros);
+    }
+    out.bytes(parts.end(this.#op));
+  }
+}
+
+/** The members of `data`, in their order. */
+export function fileData(
+  process: Process,
+  file: OpenFile,
+  op: string,
+  traffic: Traffic | undefined,
+): Record<string, unknown> {
+  const data: Record<string, unknown> = {
+    proc: process.proc,
+    pid: process.pid,
+    host: process.host,
+    file: file.path,
+    proc_uid: process.uid,
+    proc_gid: process.gid,
+    proc_cgroup: process.cgroup,
+    file_perms: file.perms,
+    file_owner: file.owner,
+    file_group: file.group,
+  };
+  if (traffic !== undefined) {
+    data.file_read_bytes = traffic.rxBytes;
+    data.file_read_ops = traffic.rxOps;
+    data.file_write_bytes = traffic.txBytes;
+    data.file_write_ops = traffic.txOps;
+    data.duration = traffic.micros;
+  }
+  data.op = op;
+  return data;
+}
