@@ -115,7 +115,7 @@ static int write_all(int fd, const uint8_t *p, size_t n)
 }
 
 /* Under a temporary name, then renamed: a reader sees all of it or nothing. */
-static int store(const char *path, const struct sc_plan *plan)
+static int store(const char *plans, const char *path, const struct sc_plan *plan)
 {
 	char temp[PATH_ROOM + 32];
 	size_t n = sc_strlen(path);
@@ -126,6 +126,8 @@ static int store(const char *path, const struct sc_plan *plan)
 	sc_put_dec(temp + n + 1, (uint64_t)sc_sys_getpid());
 	sc_sys_unlink(temp);
 	fd = sc_sys_openat(AT_FDCWD, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd == -ENOENT && !sc_sys_mkdir(plans, 0700))
+		fd = sc_sys_openat(AT_FDCWD, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fd;
 	ret = write_all(fd, (const uint8_t *)plan, plan->size);
@@ -151,7 +153,8 @@ static int scan(const struct sc_elf *elf, struct sc_plan *plan, size_t cap)
 }
 
 /* From the file when it is there: memory may hold a debugger's breakpoints. */
-static int compute(const struct sc_object *o, const char *path, struct sc_plan_source *out)
+static int compute(const struct sc_object *o, const char *plans, const char *path,
+		   struct sc_plan_source *out)
 {
 	size_t first = sc_plan_bytes(SC_SITES_MAX), room;
 	struct sc_elf file;
@@ -169,7 +172,7 @@ static int compute(const struct sc_object *o, const char *path, struct sc_plan_s
 	if (!ret) {
 		memcpy(whole, plan, plan->size);
 		if (from_file && sc_overlay_build(elf, whole, room) > 0 && path)
-			store(path, whole);
+			store(plans, path, whole);
 		out->plan = whole;
 		out->map_size = room;
 		out->computed = 1;
@@ -190,7 +193,7 @@ int sc_plan_get(const char *plans, const struct sc_object *object, struct sc_pla
 	if (named && load(path, &object->elf, out) == 0)
 		return 0;
 	*out = (struct sc_plan_source){ .fd = -1 };
-	ret = compute(object, named ? path : NULL, out);
+	ret = compute(object, plans, named ? path : NULL, out);
 	if (ret)
 		return ret;
 	if (named && load(path, &object->elf, &stored) == 0) {
