@@ -17,7 +17,7 @@ import {
 } from 'yaml';
 import type {Origin, Problem} from './problem.js';
 import {child, type Path, pathText, ROOT_SCHEMA, resolve, type SchemaNode} from './schema.js';
-import {type Environment, substitute, substituteOld} from './substitute.js';
+import {type Environment, substitute} from './substitute.js';
 
 const MAX_BYTES = 1024 * 1024;
 const MAX_NODES = 50_000;
@@ -56,7 +56,7 @@ class Reader {
     private readonly file: string,
     private readonly lines: LineCounter,
     private readonly root: ReturnType<typeof parseDocument>,
-    private readonly env: Environment,
+    private readonly env: Environment | undefined,
   ) {}
 
   origin(node: {range?: readonly number[] | null} | null | undefined): Origin {
@@ -138,8 +138,10 @@ class Reader {
 
   private scalar(node: Scalar, schema: SchemaNode | undefined, path: Path): unknown {
     if (typeof node.value !== 'string') return coerce(node.value, node.source ?? String(node.value), schema);
-    const text = substitute(node.value, this.env, (message) => this.fail(node, path, message));
-    const plain = substituteOld(text, this.env, schema?.['x-regex'] === true);
+    if (!this.env) return coerce(node.value, node.value, schema);
+    const plain = substitute(node.value, this.env, schema?.['x-regex'] === true, (message) => {
+      this.problems.push({origin: this.origin(node), key: pathText(path), message, environment: true});
+    });
     return coerce(plain, plain, schema);
   }
 }
@@ -149,8 +151,8 @@ const isMerge = (pair: Pair<Node, Node | null>): boolean =>
   (pair.key.value === '<<' || typeof pair.key.value === 'symbol') &&
   pair.key.type === 'PLAIN';
 
-/** Reads the text of a configuration file; never throws for what is in it. */
-export function readDocument(text: string, file: string, env: Environment): Document {
+/** Reads the text of a configuration file; never throws for what is in it. Without `env`, `$` has no meaning. */
+export function readDocument(text: string, file: string, env: Environment | undefined): Document {
   const start: Origin = {kind: 'file', file, line: 1, column: 1};
   const failed = (message: string): Document => ({
     data: {},

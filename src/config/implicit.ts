@@ -35,9 +35,10 @@ function ndjson(transport: TransportConfig, extra: Record<string, unknown>): Rec
 }
 
 function statsd(config: Config, transport: TransportConfig): Record<string, unknown> {
-  const {statsdprefix, statsdmaxlen} = config.metric.format;
+  const {statsdprefix, statsdmaxlen, verbosity} = config.metric.format;
   const prefix = statsdprefix === '' || statsdprefix.endsWith('.') ? statsdprefix : `${statsdprefix}.`;
-  if (transport.type === 'file') return {type: 'file', path: transport.path, format: 'statsd', prefix};
+  if (transport.type === 'file')
+    return {type: 'file', path: transport.path, format: 'statsd', prefix, verbosity};
   return {
     type: 'statsd',
     protocol: transport.type === 'edge' ? 'unix' : transport.type,
@@ -46,6 +47,7 @@ function statsd(config: Config, transport: TransportConfig): Record<string, unkn
     ...(transport.port === undefined ? {} : {port: transport.port}),
     prefix,
     max_length: statsdmaxlen,
+    verbosity,
   };
 }
 

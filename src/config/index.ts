@@ -12,6 +12,7 @@ export {
   type LoadOptions,
   load,
   loadConfig,
+  problems,
   searchPath,
 } from './load.js';
 export type {Override} from './overrides.js';

@@ -24,6 +24,8 @@ export interface LoadOptions {
   flags?: readonly Override[];
   /** Instead of reading a file: its text (named `file` in messages). */
   text?: string;
+  /** `$` has no meaning in the text: it was written by configText(), with everything resolved. */
+  literal?: boolean;
 }
 
 export interface Loaded {
@@ -109,32 +111,56 @@ function apply(data: Record<string, unknown>, overrides: readonly Override[]): M
   return origins;
 }
 
-/** The configuration with the origin of its values. Throws a ConfigError that lists every problem. */
-export function load(options: LoadOptions): Loaded {
+interface Checked {
+  data: Record<string, unknown>;
+  document: Document;
+  overrides: Map<string, Origin>;
+  file: string | undefined;
+  problems: Problem[];
+}
+
+/** Everything but throwing. */
+function check(options: LoadOptions): Checked {
   const file =
     options.file === undefined ? findFile(options.env, options.cwd) : resolvePath(options.cwd, options.file);
-  const shown = options.file ?? file;
+  const shown = options.file ?? file ?? 'configuration';
   const text = options.text ?? (file === undefined ? '' : readText(file));
-  const document = readDocument(text, shown ?? 'configuration', options.env);
+  const document = readDocument(text, shown, options.literal ? undefined : options.env);
   const data = structuredClone(document.data);
   const fromEnvironment = environmentOverrides(data, options.env, options.cwd);
   const overrides = apply(data, [...fromEnvironment, ...(options.flags ?? [])]);
   const place = (finding: Finding): Problem => ({
     origin: placeOf(finding.path, document, overrides, finding.atKey) ?? {
       kind: 'file',
-      file: shown ?? 'configuration',
+      file: shown,
       line: 1,
       column: 1,
     },
     key: pathText(finding.path),
     message: finding.message,
   });
-  const problems = [
-    ...document.problems,
-    ...validateShape(data).map(place),
-    ...checkMeaning(data, ROOT_SCHEMA).map(place),
-  ];
-  if (problems.length > 0) throw new ConfigError(withoutEchoes(problems, document.problems));
+  const found = [...validateShape(data).map(place), ...checkMeaning(data, ROOT_SCHEMA).map(place)];
+  return {
+    data,
+    document,
+    overrides,
+    file,
+    problems: withoutEchoes([...document.problems, ...found], document.problems),
+  };
+}
+
+/** Everything that is wrong, in the order of the file; without the environment: unset variables are no problem. */
+export function problems(options: LoadOptions & {withoutEnvironment?: boolean}): readonly Problem[] {
+  const found = check(options).problems.filter(
+    (problem) => !(options.withoutEnvironment && problem.environment),
+  );
+  return found.length === 0 ? [] : new ConfigError(found).problems;
+}
+
+/** The configuration with the origin of its values. Throws a ConfigError that lists every problem. */
+export function load(options: LoadOptions): Loaded {
+  const {data, document, overrides, file, problems: found} = check(options);
+  if (found.length > 0) throw new ConfigError(found);
   const filled = fill(ROOT_SCHEMA, data) as Config;
   filled.event.watch = complete(filled.event.watch);
   return {

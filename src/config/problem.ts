@@ -13,6 +13,8 @@ export interface Problem {
   /** `metric.format.type`; empty for the file as a whole. */
   key: string;
   message: string;
+  /** About a variable of the environment that is not set. */
+  environment?: true;
 }
 
 export function originText(origin: Origin): string {

@@ -1,31 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-/** References to environment variables inside texts of the file; resolved after parsing, so they never add structure. */
+/**
+ * References to environment variables inside texts of the file. They are resolved after parsing, so they never add
+ * structure, and in one pass, so what a variable holds is never taken for a reference.
+ */
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const REFERENCE = /\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::(-|\?)([^}]*))?\}/g;
 const BROKEN = /\$\{env:[^}]*(\}|$)/;
+type Fail = (message: string) => void;
 
-/** The text with its references replaced; each failure is told to `fail`. */
-export function substitute(text: string, env: Environment, fail: (message: string) => void): string {
-  if (!text.includes('$')) return text;
-
-  const out = text.replace(REFERENCE, (_, name: string, operator: string | undefined, argument = '') => {
-    const value = env[name];
-    if (value !== undefined && value !== '') return value;
-    if (operator === '-') return argument;
-    if (operator === '?') fail(`${name} is not set: ${argument || 'it is required'}`);
-    else if (value === undefined)
-      fail(`environment variable ${name} is not set (use \${env:${name}:-default} for a default)`);
-    return '';
-  });
-  const rest = text.replace(REFERENCE, '');
-  const broken = BROKEN.exec(rest);
-  if (broken)
-    fail(
-      `${broken[0]} is not a reference: expected \${env:NAME}, \${env:NAME:-default} or \${env:NAME:?message}`,
-    );
-  return out;
+function reference(env: Environment, found: RegExpMatchArray, fail: Fail): string {
+  const [, name, operator, argument = ''] = found as unknown as [string, string, string?, string?];
+  const value = env[name];
+  if (value !== undefined && value !== '') return value;
+  if (operator === '-') return argument;
+  if (operator === '?') fail(`${name} is not set: ${argument || 'it is required'}`);
+  else if (value === undefined) {
+    fail(`environment variable ${name} is not set (use \${env:${name}:-default} for a default)`);
+  }
+  return '';
 }
 
 /**
@@ -38,4 +32,25 @@ export function substituteOld(text: string, env: Environment, regex: boolean): s
     if (slash) return regex ? whole : whole.slice(1);
     return env[name] ?? whole;
   });
+}
+
+/** The text with references of both kinds replaced; each failure is told to `fail`. */
+export function substitute(text: string, env: Environment, regex: boolean, fail: Fail): string {
+  if (!text.includes('$')) return text;
+  let out = '';
+  let at = 0;
+  const plain = (part: string): string => {
+    const broken = BROKEN.exec(part);
+    if (broken) {
+      fail(
+        `${broken[0]} is not a reference: expected \${env:NAME}, \${env:NAME:-default} or \${env:NAME:?message}`,
+      );
+    }
+    return substituteOld(part, env, regex);
+  };
+  for (const found of text.matchAll(REFERENCE)) {
+    out += plain(text.slice(at, found.index)) + reference(env, found, fail);
+    at = found.index + found[0].length;
+  }
+  return out + plain(text.slice(at));
 }

@@ -710,6 +710,8 @@ export interface RelayConfig {
   admin?: string;
   /** Secrets in command lines, headers, query strings and texts are masked in all that is sent on (not in a local session). */
   redact: boolean;
+  /** The service also routes metrics about itself, `appscope.relay.*`, each `libscope.summaryperiod`. */
+  self_metrics: boolean;
   /** A full ring makes the process wait for the relay instead of losing records. */
   wait: boolean;
   /** Most bytes taken from rings that wait for routing. */
@@ -726,6 +728,6 @@ export interface RelayConfig {
 export interface RelayLogConfig {
   /** File; default: standard error. */
   file?: string;
-  /** Least severity; default: `libscope.log.level`. */
-  level?: LogLevel;
+  /** Least severity. */
+  level: LogLevel;
 }

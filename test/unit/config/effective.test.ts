@@ -20,6 +20,18 @@ describe('configText', () => {
     expect(loadConfig({text: configText(base), file: 'y', env: {}, cwd: '/'})).toEqual(base);
   });
 
+  it('keeps what looks like a reference', () => {
+    const config = loadConfig({
+      text: 'tags: {a: "${env:A}"}',
+      file: 'x',
+      env: {A: '${env:B} \\$C'},
+      cwd: '/',
+    });
+    expect(loadConfig({text: configText(config), file: 'y', env: {}, cwd: '/', literal: true}).tags).toEqual({
+      a: '${env:B} \\$C',
+    });
+  });
+
   it('masks secrets when asked', () => {
     expect(configText(loaded().config)).toContain('hunter2');
     expect(configText(loaded().config, true)).not.toContain('hunter2');

@@ -8,6 +8,7 @@ import {
   defaultConfig,
   findFile,
   type LoadOptions,
+  problems as listProblems,
   load,
   loadConfig,
 } from '../../../src/config/index.js';
@@ -149,6 +150,13 @@ describe('references to the environment', () => {
       'x.yml:1:27: tags.b: NO is not set: ask the team',
       'x.yml:1:57: tags.c: ${env:9} is not a reference: expected ${env:NAME}, ${env:NAME:-default} or ${env:NAME:?message}',
     ]);
+  });
+
+  it('are passed over when only the shape is asked for', () => {
+    const text =
+      'metric: {format: {verbosity: "${env:V}"}}\nexporters: {a: {type: splunk, endpoint: "${env:URL}", token: "${env:T:?x}", tokn: 1}}\n';
+    const found = listProblems({text, file: 'x.yml', env: {}, cwd: '/', withoutEnvironment: true});
+    expect(found.map((problem) => problem.key)).toEqual(['exporters.a.tokn']);
   });
 
   it('leave $ of expressions alone', () => {
