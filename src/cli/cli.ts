@@ -44,10 +44,15 @@ function report(error: unknown, word: string, context: Context): number {
     context.warn(`Run 'scope ${word} --help' for usage.`);
     return error.status;
   }
-  if (error instanceof ScopeError) {
+  if (error instanceof ScopeError || isSystemError(error)) {
     context.warn(`error: ${error.message}`);
     return 1;
   }
   context.warn(`error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   return 1;
+}
+
+/** What the operating system refused: its message has the path, our stack would add nothing. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';
 }

@@ -37,14 +37,26 @@ export class EventLog {
 
   /** Looks again at what is committed. */
   refresh(): void {
-    this.#commit = readCommit(join(this.#index, INDEX_FILES.commit));
-    if (this.#commit === undefined) {
-      this.#build();
-      return;
-    }
+    if (this.#built === undefined && this.#useIndex()) return;
+    this.#commit = undefined;
+    this.#build();
+  }
+
+  /** False when there is no index, or one that does not fit the file: then the file alone counts. */
+  #useIndex(): boolean {
+    const commit = readCommit(join(this.#index, INDEX_FILES.commit));
+    if (commit === undefined || fstatSync(this.#fd).size < commit.events) return false;
     const path = join(this.#index, INDEX_FILES.events);
     if (this.#indexFd < 0 && existsSync(path)) this.#indexFd = openSync(path, 'r');
-    if (this.#commit.names !== this.#namesSize) this.#readNames(this.#commit.names);
+    const have = this.#indexFd < 0 ? 0 : fstatSync(this.#indexFd).size;
+    if (have < commit.count * ENTRY) return false;
+    try {
+      if (commit.names !== this.#namesSize) this.#readNames(commit.names);
+    } catch {
+      return false;
+    }
+    this.#commit = commit;
+    return true;
   }
 
   get count(): number {

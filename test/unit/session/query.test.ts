@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import {appendFileSync, mkdtempSync, rmSync} from 'node:fs';
+import {appendFileSync, cpSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterAll, beforeAll, describe, expect, it} from 'vitest';
@@ -34,7 +34,6 @@ beforeAll(() => {
   w.close();
   // The same file without our index, as a user copies it, with an unfinished line.
   copy = mkdtempSync(join(tmpdir(), 'scope-query-'));
-  for (const line of ['']) appendFileSync(join(copy, 'events.json'), line);
   const log = new EventLog(dir);
   appendFileSync(join(copy, 'events.json'), log.read(0, log.size));
   appendFileSync(join(copy, 'events.json'), '{"type":"evt","unfinished');
@@ -110,6 +109,19 @@ describe.each([
 });
 
 describe('event log', () => {
+  it.each(['names', 'events', 'commit'])('reads the file alone when .index/%s is broken', (name) => {
+    const broken = mkdtempSync(join(tmpdir(), 'scope-query-'));
+    try {
+      cpSync(dir, broken, {recursive: true});
+      writeFileSync(join(broken, '.index', name), 'not what it was\n'.repeat(3));
+      expect(run(broken, {sources: ['/var/log/app-7.log']}).map((f) => f.id)).toEqual(
+        plain({sources: ['/var/log/app-7.log']}),
+      );
+    } finally {
+      rmSync(broken, {recursive: true, force: true});
+    }
+  });
+
   it('sees what a writer adds, and only what is committed', () => {
     const live = mkdtempSync(join(tmpdir(), 'scope-query-'));
     try {
