@@ -137,7 +137,11 @@ static int within_limit(const struct sc_ctx *x, uint64_t tsc, uint32_t max)
 	return atomic_fetch_add_explicit(&sc_chan.limit_count, 1, memory_order_relaxed) < max;
 }
 
-/* Life cycle and text are never limited: few, or bounded by what the program prints. */
+/*
+ * Never limited: life cycle and text (few, or bounded by what the program prints), and what the
+ * relay must see whole to pair it (connections, messages of protocols): a gap would spoil more than
+ * the records it leaves out.
+ */
 static int limited(enum sc_record_type type)
 {
 	switch (type) {
@@ -147,6 +151,15 @@ static int limited(enum sc_record_type type)
 	case SC_REC_EXIT:
 	case SC_REC_SAMPLE:
 	case SC_REC_NOTE:
+	case SC_REC_CONN_OPEN:
+	case SC_REC_CONN_CLOSE:
+	case SC_REC_HTTP1:
+	case SC_REC_HTTP1_END:
+	case SC_REC_HTTP2:
+	case SC_REC_WEBSOCKET:
+	case SC_REC_DNS:
+	case SC_REC_RESOLVE:
+	case SC_REC_DETECT:
 	case SC_REC_STATSD:
 	case SC_REC_PAYLOAD:
 		return 0;
