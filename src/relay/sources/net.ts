@@ -18,7 +18,7 @@ class NetSource implements Source {
   }
 
   record(record: RecordCursor): void {
-    const connection = connectionOf(record.conn());
+    const connection = this.#connectionOf(record);
     if (record.type === REC.CONN_OPEN) {
       this.#image.connected(record.object, connection);
       this.#opened(record, connection);
@@ -26,6 +26,13 @@ class NetSource implements Source {
       this.#closed(record, connection);
       this.#image.disconnected(record.object);
     }
+  }
+
+  /** A socket that was shut down has no peer any more: what was known at its beginning holds. */
+  #connectionOf(record: RecordCursor): Connection {
+    const now = connectionOf(record.conn());
+    const known = now.remotePort === 0 ? this.#image.connection(record.object) : undefined;
+    return known === undefined ? now : {...known, flags: now.flags};
   }
 
   #opened(record: RecordCursor, connection: Connection): void {
