@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Batches of records as OTLP export requests: many processes in one request, none above the size that receivers take.
+ * A request is the concatenation of its resources' messages, which protobuf reads as one.
+ */
+import {
+  JsonMetricsSerializer,
+  JsonTraceSerializer,
+  ProtobufMetricsSerializer,
+  ProtobufTraceSerializer,
+} from '@opentelemetry/otlp-transformer';
+import type {Resource} from '@opentelemetry/resources';
+import {type Point, toPoint} from '../points.js';
+import {resourceOf} from '../resource.js';
+import {SCHEMA_URL} from '../semconv.js';
+import {createSeriesStore, type Series} from '../series.js';
+import type {Attributes, Event, Metric, Process, RelayRecord, Span, Start} from '../types.js';
+import {closeResourceLogs, jsonAttributes, jsonLogRecord, openResourceLogs, writeLogRecord} from './logs.js';
+import {ProtoWriter} from './proto.js';
+import {CUMULATIVE, DELTA, makeResource, metricData, type PointData, readableSpan} from './sdk.js';
+
+export type Signal = 'metrics' | 'logs' | 'traces';
+
+export interface OtlpRequest {
+  signal: Signal;
+  bytes: Buffer;
+  /** Records in it. */
+  count: number;
+}
+
+export interface OtlpSettings {
+  form: 'protobuf' | 'json';
+  temporality: 'cumulative' | 'delta';
+  /** Before compression. */
+  maxBytes: number;
+  maxSeries: number;
+  /** Attributes of every resource. */
+  resource: Record<string, string>;
+  version: string;
+}
+
+export interface OtlpEncoder {
+  /** Requests of a batch, and how many of its records have values that cannot be sent. `now`: Clock.now(). */
+  encode(
+    batch: readonly RelayRecord[],
+    now: number,
+    wall: number,
+  ): {requests: OtlpRequest[]; invalid: number};
+  /** Series kept for cumulative sums. */
+  readonly series: number;
+}
+
+const ENDED_MS = 300_000;
+const IDLE_MS = 3_600_000;
+/** Points of one metric that are serialized at once; keeps a piece far below any limit. */
+const POINTS_AT_ONCE = 2000;
+const MEMBERS: Record<Signal, string> = {
+  metrics: 'resourceMetrics',
+  logs: 'resourceLogs',
+  traces: 'resourceSpans',
+};
+
+/** Puts pieces together into requests below the limit. */
+class Packer {
+  readonly requests: OtlpRequest[] = [];
+  #pieces: Uint8Array[] = [];
+  #size = 0;
+  #count = 0;
+  readonly #signal: Signal;
+  readonly #settings: OtlpSettings;
+
+  constructor(signal: Signal, settings: OtlpSettings) {
+    this.#signal = signal;
+    this.#settings = settings;
+  }
+
+  /** A piece is one or more resources: protobuf fields, or elements of the JSON array. */
+  add(piece: Uint8Array, count: number): void {
+    if (this.#size > 0 && this.#size + piece.length > this.#settings.maxBytes) this.finish();
+    this.#pieces.push(piece);
+    this.#size += piece.length + 1;
+    this.#count += count;
+  }
+
+  finish(): void {
+    if (this.#pieces.length === 0) return;
+    const bytes = this.#settings.form === 'protobuf' ? Buffer.concat(this.#pieces) : this.#json();
+    this.requests.push({signal: this.#signal, bytes, count: this.#count});
+    this.#pieces = [];
+    this.#size = 0;
+    this.#count = 0;
+  }
+
+  #json(): Buffer {
+    const comma = Buffer.from(',');
+    const parts = this.#pieces.flatMap((piece, i) => (i === 0 ? [piece] : [comma, piece]));
+    return Buffer.concat([Buffer.from(`{"${MEMBERS[this.#signal]}":[`), ...parts, Buffer.from(']}')]);
+  }
+}
+
+function byProcess<T extends RelayRecord>(records: readonly T[]): Map<Process, T[]> {
+  const groups = new Map<Process, T[]>();
+  for (const record of records) {
+    const group = groups.get(record.process);
+    if (group === undefined) groups.set(record.process, [record]);
+    else group.push(record);
+  }
+  return groups;
+}
+
+export function createOtlpEncoder(settings: OtlpSettings): OtlpEncoder {
+  const json = settings.form === 'json';
+  const scope = {name: 'appscope', version: settings.version, schemaUrl: SCHEMA_URL};
+  const store = createSeriesStore({maxSeries: settings.maxSeries, endedMs: ENDED_MS, idleMs: IDLE_MS});
+  let attributesOf = new WeakMap<Process, Attributes>();
+  let resources = new WeakMap<Process, Resource>();
+  const out = new ProtoWriter();
+
+  function attributes(process: Process): Attributes {
+    let found = attributesOf.get(process);
+    if (found === undefined) {
+      found = resourceOf(process, settings.resource);
+      attributesOf.set(process, found);
+    }
+    return found;
+  }
+
+  function resource(process: Process): Resource {
+    let found = resources.get(process);
+    if (found === undefined) {
+      found = makeResource(attributes(process));
+      resources.set(process, found);
+    }
+    return found;
+  }
+
+  /** The element of the JSON array that a serializer of one resource made. */
+  function jsonElement(bytes: Uint8Array, signal: Signal): Uint8Array {
+    const head = `{"${MEMBERS[signal]}":[`.length;
+    return bytes.subarray(head, bytes.length - 2);
+  }
+
+  function addMetrics(packer: Packer, process: Process, touched: Iterable<Touched>): void {
+    for (const group of groupsOf(touched)) {
+      const request = {
+        resource: resource(process),
+        scopeMetrics: [
+          {scope, metrics: group.map((one) => metricData(one.head, one.temporality, one.points))},
+        ],
+      };
+      const bytes = json
+        ? jsonElement(JsonMetricsSerializer.serializeRequest(request)!, 'metrics')
+        : ProtobufMetricsSerializer.serializeRequest(request)!;
+      packer.add(
+        bytes,
+        group.reduce((sum, one) => sum + one.records, 0),
+      );
+    }
+  }
+
+  function encodeMetrics(packer: Packer, records: readonly Metric[], now: number): number {
+    let invalid = 0;
+    store.sweep(now);
+    for (const [process, metrics] of byProcess(records)) {
+      const touched = new Map<string, Touched>();
+      const seen = new Set<Series>();
+      for (const metric of metrics) {
+        const point = toPoint(metric);
+        const added = settings.temporality === 'cumulative' ? store.add(metric, point, now) : 'over';
+        if (added === 'invalid' || !Number.isFinite(point.value)) invalid++;
+        else if (added === 'over') touch(touched, point, DELTA, deltaPoint(metric, point));
+        else if (seen.has(added.series)) touch(touched, point, CUMULATIVE, undefined);
+        else {
+          seen.add(added.series);
+          // Read when the batch has been added up.
+          touch(touched, point, CUMULATIVE, added.series);
+        }
+      }
+      addMetrics(packer, process, touched.values());
+    }
+    return invalid;
+  }
+
+  function encodeLogs(packer: Packer, records: readonly (Event | Start)[], wall: number): void {
+    for (const [process, events] of byProcess(records)) {
+      if (json) {
+        for (let at = 0; at < events.length; at += POINTS_AT_ONCE) {
+          const some = events.slice(at, at + POINTS_AT_ONCE);
+          const element = {
+            resource: {attributes: jsonAttributes(Object.entries(attributes(process)))},
+            scopeLogs: [
+              {
+                scope: {name: scope.name, version: scope.version},
+                logRecords: some.map((event) => jsonLogRecord(event, wall / 1000)),
+                schemaUrl: SCHEMA_URL,
+              },
+            ],
+            schemaUrl: SCHEMA_URL,
+          };
+          packer.add(Buffer.from(JSON.stringify(element)), some.length);
+        }
+        continue;
+      }
+      let at = 0;
+      while (at < events.length) {
+        const from = at;
+        out.length = 0;
+        const open = openResourceLogs(out, attributes(process), settings.version);
+        while (at < events.length && out.length < settings.maxBytes / 4) {
+          writeLogRecord(out, events[at++]!, wall / 1000);
+        }
+        closeResourceLogs(out, open);
+        packer.add(Buffer.from(out.view()), at - from);
+      }
+    }
+  }
+
+  function encodeSpans(packer: Packer, records: readonly Span[]): void {
+    for (const [process, spans] of byProcess(records)) {
+      for (let at = 0; at < spans.length; at += POINTS_AT_ONCE) {
+        const some = spans.slice(at, at + POINTS_AT_ONCE);
+        const readable = some.map((span) => readableSpan(span, resource(process), scope));
+        const bytes = json
+          ? jsonElement(JsonTraceSerializer.serializeRequest(readable)!, 'traces')
+          : ProtobufTraceSerializer.serializeRequest(readable)!;
+        packer.add(bytes, some.length);
+      }
+    }
+  }
+
+  return {
+    get series() {
+      return store.size;
+    },
+    encode(batch, now, wall) {
+      const metrics: Metric[] = [];
+      const logs: (Event | Start)[] = [];
+      const spans: Span[] = [];
+      for (const record of batch) {
+        if (record.kind === 'metric') metrics.push(record);
+        else if (record.kind === 'span') spans.push(record);
+        else if (record.kind === 'event' || record.kind === 'start') logs.push(record);
+      }
+      const packers = {
+        metrics: new Packer('metrics', settings),
+        logs: new Packer('logs', settings),
+        traces: new Packer('traces', settings),
+      };
+      const invalid = encodeMetrics(packers.metrics, metrics, now);
+      encodeLogs(packers.logs, logs, wall);
+      encodeSpans(packers.traces, spans);
+      attributesOf = new WeakMap();
+      resources = new WeakMap();
+      const requests = Object.values(packers).flatMap((packer) => {
+        packer.finish();
+        return packer.requests;
+      });
+      return {requests, invalid};
+    },
+  };
+}
+
+/** One metric of a request under construction. */
+interface Touched {
+  head: Pick<Point, 'name' | 'unit' | 'about' | 'instrument'>;
+  temporality: typeof CUMULATIVE | typeof DELTA;
+  points: PointData[];
+  records: number;
+}
+
+function touch(
+  touched: Map<string, Touched>,
+  point: Point,
+  temporality: Touched['temporality'],
+  data: PointData | undefined,
+): void {
+  const key = `${point.name}\0${temporality}\0${point.instrument}`;
+  let found = touched.get(key);
+  if (found === undefined) {
+    const {name, unit, about, instrument} = point;
+    found = {head: {name, unit, about, instrument}, temporality, points: [], records: 0};
+    touched.set(key, found);
+  }
+  found.records++;
+  if (data !== undefined) found.points.push(data);
+}
+
+function deltaPoint(metric: Metric, point: Point): PointData {
+  return {
+    attributes: point.attributes,
+    start: metric.startTime ?? metric.process.startTime,
+    time: metric.time,
+    value: point.value,
+    buckets: point.buckets,
+  };
+}
+
+/** Metrics in groups of a bounded number of points. */
+function* groupsOf(touched: Iterable<Touched>): Generator<Touched[]> {
+  let group: Touched[] = [];
+  let points = 0;
+  for (const one of touched) {
+    for (let at = 0; at < one.points.length; at += POINTS_AT_ONCE) {
+      const some = one.points.slice(at, at + POINTS_AT_ONCE);
+      const records = at + POINTS_AT_ONCE >= one.points.length ? one.records - at : some.length;
+      if (points + some.length > POINTS_AT_ONCE && group.length > 0) {
+        yield group;
+        group = [];
+        points = 0;
+      }
+      group.push({...one, points: some, records});
+      points += some.length;
+    }
+  }
+  if (group.length > 0) yield group;
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Events as OTLP log records: lines of text have a body, everything else an event name and attributes. */
+import {transportName} from '../points.js';
+import {attributeName, SCHEMA_URL} from '../semconv.js';
+import type {Attributes, Event, Start} from '../types.js';
+import {encodeKey, type ProtoWriter} from './proto.js';
+
+/** A log record in parts, for both encodings. */
+export interface LogParts {
+  /** Seconds since the epoch. */
+  time: number;
+  /** Empty: none. */
+  eventName: string;
+  body: string | undefined;
+  attributes: Iterable<[string, unknown]>;
+}
+
+const SKIPPED = new Set(['proc', 'pid', 'host', 'message']);
+
+function* dataAttributes(data: Record<string, unknown>): Generator<[string, unknown]> {
+  for (const field in data) {
+    const value = data[field];
+    if (value === undefined || value === null || SKIPPED.has(field)) continue;
+    if (field === 'http_target' && typeof value === 'string') {
+      const query = value.indexOf('?');
+      yield ['url.path', query < 0 ? value : value.slice(0, query)];
+      if (query >= 0) yield ['url.query', value.slice(query + 1)];
+      continue;
+    }
+    const name = attributeName(field);
+    if (name === undefined) continue;
+    yield [name, name === 'network.transport' ? transportName(String(value)) : value];
+  }
+}
+
+function* eventAttributes(event: Event): Generator<[string, unknown]> {
+  const {sourcetype, source, data} = event;
+  yield ['appscope.sourcetype', sourcetype];
+  if (sourcetype === 'console') yield ['log.iostream', source];
+  else if (sourcetype === 'file') yield ['log.file.path', source];
+  if (event.channel !== 'none' && event.channel !== '') yield ['appscope.channel', event.channel];
+  if (typeof data !== 'string') yield* dataAttributes(data);
+}
+
+/** What an event or start message is in OTLP. */
+export function logParts(record: Event | Start): LogParts {
+  if (record.kind === 'start') {
+    return {time: record.time, eventName: 'appscope.process.start', body: undefined, attributes: []};
+  }
+  const {sourcetype, source, data} = record;
+  const text = sourcetype === 'console' || sourcetype === 'file';
+  const message = typeof data === 'string' ? data : data.message;
+  return {
+    time: record.time,
+    eventName: text ? '' : `appscope.${sourcetype === 'metric' && source !== 'notice' ? 'metric' : source}`,
+    body: typeof message === 'string' ? message : undefined,
+    attributes: eventAttributes(record),
+  };
+}
+
+const keys = new Map<string, Buffer>();
+/** Names of headers come from the application: the memory for encoded keys is bounded. */
+const KEYS_LIMIT = 5000;
+
+function keyBytes(name: string): Buffer {
+  let bytes = keys.get(name);
+  if (bytes === undefined) {
+    bytes = encodeKey(name);
+    if (keys.size >= KEYS_LIMIT) keys.clear();
+    keys.set(name, bytes);
+  }
+  return bytes;
+}
+
+/** Appends one `log_records` field of ScopeLogs. */
+export function writeLogRecord(out: ProtoWriter, record: Event | Start, observed: number): void {
+  const {time, eventName, body, attributes} = logParts(record);
+  const start = out.begin(0x12);
+  out.nanoseconds(0x09, time);
+  out.nanoseconds(0x59, observed);
+  if (body !== undefined) out.anyField(0x2a, body);
+  for (const [name, value] of attributes) out.attribute(0x32, keyBytes(name), value);
+  if (eventName !== '') out.text(0x62, eventName);
+  out.end(start);
+}
+
+/** Appends the `resource` field of ResourceLogs. */
+export function writeResource(out: ProtoWriter, attributes: Attributes): void {
+  const start = out.begin(0x0a);
+  for (const name in attributes) out.attribute(0x0a, keyBytes(name), attributes[name]);
+  out.end(start);
+}
+
+/** Opens `resource_logs` and `scope_logs`; closed by closeResourceLogs. */
+export function openResourceLogs(out: ProtoWriter, resource: Attributes, version: string): [number, number] {
+  const outer = out.begin(0x0a);
+  writeResource(out, resource);
+  const inner = out.begin(0x12);
+  const scope = out.begin(0x0a);
+  out.text(0x0a, 'appscope');
+  out.text(0x12, version);
+  out.end(scope);
+  return [outer, inner];
+}
+
+export function closeResourceLogs(out: ProtoWriter, [outer, inner]: [number, number]): void {
+  out.text(0x1a, SCHEMA_URL);
+  out.end(inner);
+  out.text(0x1a, SCHEMA_URL);
+  out.end(outer);
+}
+
+function jsonValue(value: unknown): Record<string, unknown> {
+  if (typeof value === 'string') return {stringValue: Buffer.from(value).toString()};
+  if (typeof value === 'boolean') return {boolValue: value};
+  if (typeof value === 'number') {
+    if (Number.isSafeInteger(value)) return {intValue: String(value)};
+    return {doubleValue: Number.isFinite(value) ? value : String(value)};
+  }
+  if (Array.isArray(value)) return {arrayValue: {values: value.map(jsonValue)}};
+  return {stringValue: JSON.stringify(value) ?? ''};
+}
+
+export function jsonAttributes(attributes: Iterable<[string, unknown]>): Record<string, unknown>[] {
+  return Array.from(attributes, ([key, value]) => ({key, value: jsonValue(value)}));
+}
+
+/** Nanoseconds since the epoch as OTLP/JSON writes them. */
+export function jsonTime(seconds: number): string {
+  const micros = Number.isFinite(seconds) ? Math.max(0, Math.round(seconds * 1e6)) : 0;
+  return `${micros}000`;
+}
+
+/** One log record of OTLP/JSON. */
+export function jsonLogRecord(record: Event | Start, observed: number): Record<string, unknown> {
+  const {time, eventName, body, attributes} = logParts(record);
+  return {
+    timeUnixNano: jsonTime(time),
+    observedTimeUnixNano: jsonTime(observed),
+    ...(body === undefined ? {} : {body: jsonValue(body)}),
+    attributes: jsonAttributes(attributes),
+    ...(eventName === '' ? {} : {eventName}),
+  };
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Protobuf by hand where it must be fast (logs), and the few messages of answers. */
+import {ByteWriter} from '../byte-writer.js';
+
+/** Bytes of a length that is written before what it measures is known; four of them hold 2^28. */
+const LENGTH_BYTES = 4;
+const SHORT = 96;
+
+function varintSize(value: number): number {
+  let size = 1;
+  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) size++;
+  return size;
+}
+
+/** The bytes of an attribute's key field, for ProtoWriter.attribute. */
+export function encodeKey(key: string): Buffer {
+  const text = Buffer.from(key);
+  const out = new ProtoWriter(text.length + 8);
+  out.byte(0x0a);
+  out.varint(text.length);
+  out.bytes(text);
+  return Buffer.from(out.view());
+}
+
+export class ProtoWriter extends ByteWriter {
+  /** Whole number from 0 to 2^53. */
+  varint(value: number): void {
+    this.reserve(8);
+    let rest = value;
+    while (rest >= 128) {
+      this.buffer[this.length++] = (rest % 128) | 128;
+      rest = Math.floor(rest / 128);
+    }
+    this.buffer[this.length++] = rest;
+  }
+
+  /** Two's complement of any whole number up to 2^53. */
+  int64(value: number): void {
+    if (value >= 0) {
+      this.varint(value);
+      return;
+    }
+    let rest = BigInt.asUintN(64, BigInt(value));
+    this.reserve(10);
+    while (rest >= 128n) {
+      this.buffer[this.length++] = Number(rest & 127n) | 128;
+      rest >>= 7n;
+    }
+    this.buffer[this.length++] = Number(rest);
+  }
+
+  /** A message or other field of a length known only at end(). */
+  begin(tag: number): number {
+    this.byte(tag);
+    this.reserve(LENGTH_BYTES);
+    this.length += LENGTH_BYTES;
+    return this.length;
+  }
+
+  end(start: number): void {
+    let rest = this.length - start;
+    for (let i = LENGTH_BYTES; i > 1; i--) {
+      this.buffer[start - i] = (rest & 127) | 128;
+      rest >>>= 7;
+    }
+    this.buffer[start - 1] = rest & 127;
+  }
+
+  /** Seconds since the epoch as nanoseconds, fixed64. */
+  nanoseconds(tag: number, seconds: number): void {
+    const micros = Math.max(0, Math.round(seconds * 1e6)) || 0;
+    const high = Math.floor(micros / 4294967296);
+    const low = (micros - high * 4294967296) * 1000;
+    this.reserve(9);
+    this.buffer[this.length] = tag;
+    this.buffer.writeUInt32LE(low % 4294967296, this.length + 1);
+    this.buffer.writeUInt32LE((high * 1000 + Math.floor(low / 4294967296)) % 4294967296, this.length + 5);
+    this.length += 9;
+  }
+
+  double(tag: number, value: number): void {
+    this.reserve(9);
+    this.buffer[this.length] = tag;
+    this.buffer.writeDoubleLE(value, this.length + 1);
+    this.length += 9;
+  }
+
+  /** Bytes of `text` in UTF-8; the length of the text when all of it is ASCII. */
+  static utf8Size(text: string): number {
+    const n = text.length;
+    if (n > SHORT) return Buffer.byteLength(text);
+    for (let i = 0; i < n; i++) if (text.charCodeAt(i) > 127) return Buffer.byteLength(text);
+    return n;
+  }
+
+  /** The characters of a text whose size is known. */
+  utf8(text: string, size: number): void {
+    this.reserve(size);
+    if (size === text.length && size <= SHORT) {
+      for (let i = 0; i < size; i++) this.buffer[this.length + i] = text.charCodeAt(i);
+    } else this.buffer.write(text, this.length, size, 'utf8');
+    this.length += size;
+  }
+
+  /** A string field. */
+  text(tag: number, text: string): void {
+    const size = ProtoWriter.utf8Size(text);
+    this.byte(tag);
+    this.varint(size);
+    this.utf8(text, size);
+  }
+
+  /** AnyValue, without its tag and length. */
+  #any(value: unknown): void {
+    switch (typeof value) {
+      case 'string':
+        this.text(0x0a, value);
+        return;
+      case 'boolean':
+        this.byte(0x10);
+        this.byte(value ? 1 : 0);
+        return;
+      case 'number':
+        if (Number.isSafeInteger(value)) {
+          this.byte(0x18);
+          this.int64(value);
+        } else this.double(0x21, value);
+        return;
+      case 'bigint':
+        this.text(0x0a, String(value));
+        return;
+      default:
+        if (Array.isArray(value)) this.#list(value);
+        else if (typeof value === 'object' && value !== null) this.text(0x0a, JSON.stringify(value));
+    }
+  }
+
+  #list(values: readonly unknown[]): void {
+    const list = this.begin(0x2a);
+    for (const value of values) {
+      const item = this.begin(0x0a);
+      this.#any(value);
+      this.end(item);
+    }
+    this.end(list);
+  }
+
+  /** A KeyValue field; `key` is from encodeKey. */
+  attribute(tag: number, key: Buffer, value: unknown): void {
+    if (typeof value === 'string') {
+      const size = ProtoWriter.utf8Size(value);
+      const any = 1 + varintSize(size) + size;
+      this.byte(tag);
+      this.varint(key.length + 1 + varintSize(any) + any);
+      this.bytes(key);
+      this.byte(0x12);
+      this.varint(any);
+      this.byte(0x0a);
+      this.varint(size);
+      this.utf8(value, size);
+      return;
+    }
+    const pair = this.begin(tag);
+    this.bytes(key);
+    this.anyField(0x12, value);
+    this.end(pair);
+  }
+
+  /** An AnyValue field. */
+  anyField(tag: number, value: unknown): void {
+    const any = this.begin(tag);
+    this.#any(value);
+    this.end(any);
+  }
+}
+
+/** Fields of a message: number -> values, lengths as bytes, the rest as numbers. Stops at damage. */
+export function readMessage(bytes: Uint8Array): Map<number, (number | Uint8Array)[]> {
+  const fields = new Map<number, (number | Uint8Array)[]>();
+  let at = 0;
+  const varint = (): number => {
+    let value = 0;
+    for (let shift = 1; at < bytes.length; shift *= 128) {
+      const byte = bytes[at++]!;
+      value += (byte & 127) * shift;
+      if (byte < 128) return value;
+    }
+    return value;
+  };
+  while (at < bytes.length) {
+    const tag = varint();
+    const wire = tag & 7;
+    let value: number | Uint8Array;
+    if (wire === 0) value = varint();
+    else if (wire === 2) {
+      const length = varint();
+      if (at + length > bytes.length) break;
+      value = bytes.subarray(at, at + length);
+      at += length;
+    } else if (wire === 1 || wire === 5) {
+      const size = wire === 1 ? 8 : 4;
+      value = bytes.subarray(at, at + size);
+      at += size;
+    } else break;
+    const field = Math.floor(tag / 8);
+    const list = fields.get(field);
+    if (list === undefined) fields.set(field, [value]);
+    else list.push(value);
+  }
+  return fields;
+}
