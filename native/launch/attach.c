@@ -175,6 +175,7 @@ static int attach_pid(const struct sc_install *in, pid_t pid, int flagc, char **
 		return status;
 	}
 	err = sc_hub_default(&s, in);
+	sc_plans_prepare_process(pid, s.plans);
 	if (err == 0)
 		err = sc_inject_process(pid, SC_INJECT_ATTACH, in->libscope, s.channels, &stopped, &error);
 	if (err < 0) {

@@ -79,6 +79,13 @@ int sc_watch(const struct sc_install *in, int flagc, char **flags, int argc, cha
 /* A Go duration (`5s`, `1h500ms`) in nanoseconds. 0 or -EINVAL. */
 int sc_duration_parse(const char *text, uint64_t *ns);
 
+/*
+ * Computes the patch plans that are missing for what a program will map, or what a process has mapped, into the
+ * folder plans. Whatever goes wrong is left to the library, which can do the same.
+ */
+void sc_plans_prepare(const char *program, const char *plans);
+void sc_plans_prepare_process(pid_t pid, const char *plans);
+
 /* `scope CMD…` and `scope run [flags] -- CMD…`. Returns an exit status only when nothing was run. */
 int sc_run(const struct sc_install *in, int flagc, char **flags, int argc, char **argv);
 
