@@ -220,6 +220,9 @@ void sc_unmute(uint64_t tp);
 int sc_muted(uint64_t tp);
 void sc_mutes_reset(void);
 
+/* A call of a muted child is still counted, in its waiting parent's channel; nothing else is. */
+void sc_count_muted(uint32_t nr);
+
 static inline uint32_t sc_thread_hash(uint64_t tp)
 {
 	return (uint32_t)((tp >> 6) * 0x9e3779b97f4a7c15ull >> 58);

@@ -141,6 +141,19 @@ int sc_muted(uint64_t tp)
 	return sc_sys_getpid() != sc_chan.pid;
 }
 
+void sc_count_muted(uint32_t nr)
+{
+	struct sc_ctx x = {.tp = sc_thread_pointer((int)sc_chan.fsgsbase), .base = sc_live.base};
+	struct sc_thread *t = &sc_chan.thread[sc_thread_hash(x.tp)];
+
+	if (!atomic_load_explicit(&sc_mutes, memory_order_relaxed) ||
+	    atomic_load_explicit(&sc_live.state, memory_order_relaxed) != SC_LIVE_OPEN ||
+	    atomic_load_explicit(&t->tp, memory_order_relaxed) != x.tp || !sc_muted(x.tp))
+		return;
+	x.shard = sc_chan_shard(x.base, t->shard);
+	sc_count_call(&x, nr);
+}
+
 void sc_mutes_reset(void)
 {
 	for (uint32_t i = 0; i < MUTES; i++)

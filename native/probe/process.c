@@ -132,8 +132,12 @@ static void exec_pre(struct sc_call *c)
 	struct sc_ctx x;
 
 	if (sc_enter(&x)) {
+		sc_count_call(&x, c->nr);
+		sc_count(&x, SC_C_PROC_EXEC, 1);
 		record_exec(&x, c, 0);
 		atomic_store_explicit(&x.head->state, SC_STATE_EXEC, memory_order_release);
+	} else {
+		sc_count_muted(c->nr);
 	}
 	if (!sc_chan.quiet && sc_readable(path, 1) && (!envp || sc_readable(envp, sizeof(*envp))))
 		c->arg[2 + at] = (uint64_t)sc_exec_environment(path, envp, tp);
@@ -147,7 +151,6 @@ static void exec_post(struct sc_call *c)
 	sc_exec_release(sc_thread_pointer((int)sc_chan.fsgsbase));
 	if (!sc_enter(&x))
 		return;
-	sc_count_call(&x, c->nr);
 	atomic_store_explicit(&x.head->state, SC_STATE_LIVE, memory_order_release);
 	record_exec(&x, c, c->ret);
 }
@@ -276,8 +279,10 @@ static void exit_pre(const struct sc_call *c)
 {
 	struct sc_ctx x;
 
-	if (!sc_enter(&x))
+	if (!sc_enter(&x)) {
+		sc_count_muted(c->nr);
 		return;
+	}
 	sc_count_call(&x, c->nr);
 	if (c->nr == __NR_exit &&
 	    atomic_fetch_sub_explicit(&sc_chan.threads, 1, memory_order_relaxed) > 1) {

@@ -122,6 +122,7 @@ static void print_record(const struct sc_record *r)
 
 static void print_channel(const char *base)
 {
+	char num[16];
 	const struct sc_header *h = (const void *)base;
 	const struct sc_info *info = (const void *)(base + SC_INFO_OFF);
 	const struct sc_shard *s = (const void *)(base + SC_SHARD_OFF);
@@ -147,7 +148,7 @@ static void print_channel(const char *base)
 		for (unsigned n = 0; n < SC_SHARDS; n++)
 			sum += s[n].calls[nr];
 		if (sum)
-			printf("calls %s %lu\n", sc_call_name(nr) ? sc_call_name(nr) : "?", sum);
+			printf("calls %s %lu\n", sc_call_name(nr) ? sc_call_name(nr) : (snprintf(num, sizeof(num), "nr%u", nr), num), sum);
 	}
 	for (unsigned n = 0; n < SC_SHARDS; n++)
 		if (h->rings & 1u << n)
