@@ -5,6 +5,85 @@ import {ScopeError} from '../base/errors.js';
 import {NATIVE} from '../base/root.js';
 import type {Layout} from './layout.js';
 
+/** struct sc_header as the addon reads it. */
+export interface NativeHeader {
+  pid: number;
+  ppid: number;
+  uid: number;
+  gid: number;
+  startTsc: number;
+  startTime: number;
+  /** CLOCK_MONOTONIC at startTsc, seconds. */
+  monotonic: number;
+  pidNs: number;
+  /** One of ORIGIN. */
+  origin: number;
+  parentStartTsc: number;
+  major: number;
+  minor: number;
+  bootId: string;
+}
+
+/** struct sc_info; `env` as NAME=value. */
+export interface NativeInfo {
+  exe: string;
+  name: string;
+  host: string;
+  cgroup: string;
+  libc: string;
+  runtime: string;
+  machineId: string;
+  cwd: string;
+  argc: number;
+  argv: string[];
+  env: string[];
+}
+
+/** A channel as found; without header and info when it could not be read. */
+export interface NativeChannel {
+  key: number;
+  name: string;
+  pid: number;
+  tsc: number;
+  owner: number;
+  header?: NativeHeader;
+  info?: NativeInfo;
+}
+
+/** Numbers of NativeFolder.state(), in order. */
+export const STATE_FIELDS = 8;
+/** Numbers of a control block, in order: mode, want, max_per_sec, wait, payload_max, sample_ms. NaN: left alone. */
+export const CONTROL_FIELDS = 6;
+/** Numbers per descriptor in NativeFolder.fds(). */
+export const FD_FIELDS = 11;
+/** Numbers of NativeFolder.stats(). */
+export const STATS_FIELDS = 9;
+
+/** Methods answer 0 or -errno where they can fail. */
+export interface NativeFolder {
+  open(path: string, options: object): number;
+  start(wake: () => void): number;
+  close(): void;
+  scan(): void;
+  arrivals(): NativeChannel[];
+  /** Fills `out`; the failure's reason if there is one. */
+  state(key: number, out: Float64Array): string | undefined;
+  counters(key: number, out: Float64Array): void;
+  calls(key: number, out: Float64Array): void;
+  lost(key: number, out: Float64Array): void;
+  fds(key: number): Float64Array;
+  /** Key 0: the hub. */
+  control(key: number, out: Float64Array): void;
+  setControl(key: number, values: Float64Array): void;
+  setFileWatch(dfa: Uint8Array): void;
+  /** The next batch; its channel's key is stored in `key[0]`. */
+  next(key: Uint32Array): Buffer | undefined;
+  commit(): void;
+  position(): number;
+  release(key: number): boolean;
+  stats(out: Float64Array): void;
+}
+
 export interface Addon {
   readonly layout: Layout;
   readonly unixgram: {
@@ -12,6 +91,9 @@ export interface Addon {
     send(fd: number, bytes: Uint8Array): number;
     close(fd: number): void;
   };
+  readonly Folder: new () => NativeFolder;
+  /** TSC, CLOCK_MONOTONIC and CLOCK_REALTIME (seconds), read together. */
+  clock(out: Float64Array): void;
 }
 
 function load(): Addon {

@@ -124,7 +124,10 @@ export interface Channel {
   nanoseconds(ticks: number): number;
 }
 
-/** Whole records of one channel, back to back, ascending by tsc. The bytes are yours: nothing reuses them. */
+/**
+ * Whole records of one channel, back to back, ascending by tsc; records of one thread are in order across batches
+ * too. The bytes are yours: nothing reuses them.
+ */
 export interface Batch {
   readonly channel: Channel;
   readonly bytes: Buffer;
@@ -174,6 +177,8 @@ export interface FolderStats {
   orphans: number;
   /** errno of the last failed spool allocation, 0: none. */
   spoolError: number;
+  /** Nanoseconds of the last pass over all channels that found nothing. */
+  passNs: number;
 }
 
 /** A folder of channels. Reading counters and control needs no start(); taking records does. */
@@ -187,8 +192,8 @@ export interface ChannelFolder {
    * Throws ScopeError SCOPE_CHANNEL_INVALID when another living process reads this folder.
    */
   start(onWake: () => void): void;
-  /** The next records, or undefined when there are none now. Takes whole records up to maxBytes (at least one). */
-  next(maxBytes?: number): Batch | undefined;
+  /** The next records (256 KiB at most), or undefined when there are none now. */
+  next(): Batch | undefined;
   /** Everything taken so far is kept by the caller: the spool forgets it. */
   commit(): void;
   /** How far next() came: store it with your output, give it back as `from`. */

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Questions to /proc about other processes. Any thread. */
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <sys/types.h>
+
+namespace scope::procfs {
+
+enum class Answer { kYes, kNo, kUnknown };
+
+/* Inode of the pid namespace of a process (0: our own); 0: not to be had. */
+uint64_t PidNamespace(int32_t pid);
+
+/* Our pid of the process that calls itself `pid` in namespace `ns`; 0: not visible. Walks /proc. */
+int32_t FindInNamespace(int32_t pid, uint64_t ns);
+
+/* When a process started, nanoseconds of CLOCK_BOOTTIME. false: no such process. */
+bool StartTime(int32_t pid, uint64_t &ns);
+
+/* 'R', 'S', 'T' (stopped or traced) …; 0: no such process. */
+char State(int32_t pid);
+
+bool Owner(int32_t pid, uid_t &uid);
+
+/* Whether a process has a file of this name mapped. */
+Answer Maps(int32_t pid, const std::string &name);
+
+} // namespace scope::procfs

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A folder of channels: discovery, liveness, the drain thread, the spool. */
+#include "reader.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <map>
+#include <utility>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+namespace scope {
+namespace {
+
+/* Longest sleep: what lies in a ring below its high-water mark waits no longer. */
+constexpr uint64_t kNapNs = 10 * kMillisecond;
+/* A consumer that takes nothing for so long must not keep applications waiting. */
+constexpr uint64_t kConsumerNs = 10 * kSecond;
+
+} // namespace
+
+Reader::~Reader()
+{
+	Close();
+}
+
+int Reader::Open(const std::string &path, const ReaderSetup &setup)
+{
+	path_ = path;
+	setup_ = setup;
+	if (setup.create && mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+		return -errno;
+	dir_ = Descriptor(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (!dir_.valid())
+		return -errno;
+	int rc = hub_.Open(dir_.get(), setup.hub, setup.create);
+	if (rc == 0)
+		rc = watch_.Ready();
+	if (rc != 0)
+		return rc;
+	watch_.set_quiet_ns(setup.quiet_ns);
+	discovery_.Open(dir_.get(), path);
+	Scan();
+	return 0;
+}
+
+int Reader::Start(std::function<void()> wake)
+{
+	int rc = spool_.Open(dir_.get(), setup_.spool_max, setup_.from);
+
+	if (rc != 0) {
+		spool_.Close();
+		return rc;
+	}
+	Scan();
+	Recover();
+	wake_ = std::move(wake);
+	Touch();
+	hub_.get()->relay_pid.store(getpid(), std::memory_order_relaxed);
+	hub_.Beat(MonotonicNs());
+	stop_ = false;
+
+	/* Signals are the main thread's; SIGBUS is synchronous and stays ours. */
+	sigset_t all, old;
+	sigfillset(&all);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSEGV);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	thread_ = std::thread([this] { Run(); });
+	pthread_sigmask(SIG_SETMASK, &old, nullptr);
+	return 0;
+}
+
+/* A batch may have been published and its tails not moved when the last reader was killed. */
+void Reader::Recover()
+{
+	std::map<std::pair<int32_t, uint64_t>, Channel *> by_name;
+
+	for (const auto &channel : channels_) {
+		if (!channel->failure())
+			by_name[{channel->pid(), channel->tsc()}] = channel.get();
+	}
+	spool_.ForEach([&by_name](const BatchHeader &batch) {
+		auto found = by_name.find({batch.pid, batch.start_tsc});
+		if (found != by_name.end())
+			Drainer::Recover(*found->second, batch);
+	});
+}
+
+void Reader::Close()
+{
+	if (thread_.joinable()) {
+		stop_ = true;
+		hub_.Ring();
+		thread_.join();
+		hub_.get()->relay_beat_ns.store(0, std::memory_order_release);
+		hub_.get()->relay_pid.store(0, std::memory_order_relaxed);
+	}
+	spool_.Close();
+	std::lock_guard<std::mutex> lock(mutex_);
+	working_.clear();
+	channels_.clear();
+	arrivals_.clear();
+	released_.clear();
+}
+
+void Reader::Scan()
+{
+	std::lock_guard<std::mutex> lock(mutex_);
+
+	Housekeep(MonotonicNs(), true);
+}
+
+std::vector<std::shared_ptr<Channel>> Reader::Arrivals()
+{
+	std::lock_guard<std::mutex> lock(mutex_);
+
+	return std::exchange(arrivals_, {});
+}
+
+/* New channels and ended processes; under mutex_. True: something for the consumer to see. */
+bool Reader::Housekeep(uint64_t now_ns, bool all)
+{
+	auto found = discovery_.Poll(now_ns, all);
+
+	for (auto &channel : found) {
+		watch_.Add(channel);
+		channels_.push_back(channel);
+		arrivals_.push_back(channel);
+		version_++;
+	}
+	return watch_.Poll(now_ns) > 0 || !found.empty();
+}
+
+void Reader::Run()
+{
+	pthread_setname_np(pthread_self(), "scope-drain");
+	while (!stop_.load(std::memory_order_acquire)) {
+		uint32_t seen = hub_.Doorbell();
+		uint64_t now = MonotonicNs();
+		bool news, again = false;
+		{
+			std::lock_guard<std::mutex> lock(mutex_);
+			news = Housekeep(now, false);
+			if (working_version_ != version_) {
+				working_ = channels_;
+				working_version_ = version_;
+			}
+		}
+		news |= Pass(now, again);
+		Beat(now);
+		if (news)
+			wake_();
+		if (!again)
+			hub_.Wait(seen, kNapNs);
+	}
+}
+
+/* One look at every channel. True: something new for the consumer; again: more is there already. */
+bool Reader::Pass(uint64_t now_ns, bool &again)
+{
+	bool news = false;
+	size_t count = working_.size();
+
+	full_ = false;
+	/* Another one first each time, so that a full spool starves nobody. */
+	turn_ = count ? (turn_ + 1) % count : 0;
+	for (size_t i = 0; i < count && !full_; i++)
+		news |= PassOne(*working_[(turn_ + i) % count], now_ns, again);
+	passes_.fetch_add(1, std::memory_order_relaxed);
+	if (full_) {
+		fulls_.fetch_add(1, std::memory_order_relaxed);
+		again = false;
+	}
+	if (!news)
+		pass_ns_.store(MonotonicNs() - now_ns, std::memory_order_relaxed);
+	return news;
+}
+
+bool Reader::PassOne(Channel &channel, uint64_t now_ns, bool &again)
+{
+	if (channel.end_position.load(std::memory_order_relaxed) != UINT64_MAX)
+		return false;
+	/* Before the rings: what was written before the end is seen below. */
+	bool ended = channel.ended.load(std::memory_order_acquire);
+	Drained result = Drained::kNothing;
+
+	if (!channel.failure() && channel.Pending())
+		result = drainer_.Drain(channel, ended, now_ns);
+	if (channel.map().Broken())
+		channel.Fail("the file was truncated");
+	if (result == Drained::kFull) {
+		full_ = true;
+		return false;
+	}
+	again |= result == Drained::kAgain;
+	if (channel.failure() || (ended && !channel.Pending())) {
+		if (!ended) {
+			channel.ended_ns.store(SampleClocks().real_ns, std::memory_order_relaxed);
+			channel.ended.store(true, std::memory_order_release);
+		}
+		channel.end_position.store(spool_.visible(), std::memory_order_release);
+		return true;
+	}
+	return result != Drained::kNothing;
+}
+
+void Reader::Beat(uint64_t now_ns)
+{
+	if (!full_ || now_ns - touched_ns_.load(std::memory_order_relaxed) < kConsumerNs)
+		hub_.Beat(now_ns);
+}
+
+void Reader::Touch()
+{
+	touched_ns_.store(MonotonicNs(), std::memory_order_relaxed);
+}
+
+void Reader::Commit()
+{
+	spool_.Commit();
+	auto done = std::partition(released_.begin(), released_.end(), [this](const auto &channel) {
+		return channel->end_position.load(std::memory_order_relaxed) > spool_.committed();
+	});
+	for (auto it = done; it != released_.end(); ++it)
+		Unlink(**it);
+	released_.erase(done, released_.end());
+}
+
+void Reader::Release(const std::shared_ptr<Channel> &channel)
+{
+	{
+		std::lock_guard<std::mutex> lock(mutex_);
+		watch_.Forget(channel->key());
+		auto found = std::find(channels_.begin(), channels_.end(), channel);
+		if (found == channels_.end())
+			return;
+		channels_.erase(found);
+		version_++;
+	}
+	if (channel->end_position.load(std::memory_order_acquire) <= spool_.committed())
+		Unlink(*channel);
+	else
+		released_.push_back(channel);
+}
+
+/* Removes the file, if it still is the one that was mapped, and its table of high descriptors. */
+void Reader::Unlink(const Channel &channel)
+{
+	struct stat st;
+	std::string overflow = channel.name().substr(0, channel.name().rfind('.')) + ".fdx";
+
+	if (fstatat(dir_.get(), channel.name().c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return;
+	if (channel.header() && st.st_ino != channel.map().inode())
+		return;
+	unlinkat(dir_.get(), channel.name().c_str(), 0);
+	unlinkat(dir_.get(), overflow.c_str(), 0);
+	std::lock_guard<std::mutex> lock(mutex_);
+	discovery_.Forget(channel.name());
+}
+
+Reader::Stats Reader::stats() const
+{
+	return {drainer_.records(), passes_.load(std::memory_order_relaxed),
+		fulls_.load(std::memory_order_relaxed), pass_ns_.load(std::memory_order_relaxed)};
+}
+
+} // namespace scope

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+import {readdirSync} from 'node:fs';
+import {afterAll, afterEach, beforeAll, beforeEach, describe, expect, it} from 'vitest';
+import {type ChannelFolder, LOST, openFolder} from '../../../src/channel/index.js';
+import {
+  buildWriter,
+  Checker,
+  Children,
+  drain,
+  drainAll,
+  only,
+  removeFolder,
+  tempFolder,
+  until,
+} from './harness.js';
+
+const children = new Children();
+const tools = tempFolder();
+let writer = '';
+let dir = '';
+let folder: ChannelFolder;
+
+beforeAll(() => {
+  writer = buildWriter(tools);
+});
+afterAll(() => removeFolder(tools));
+beforeEach(() => {
+  dir = tempFolder();
+  folder = openFolder(dir, {create: true});
+});
+afterEach(() => {
+  children.killAll();
+  folder.close();
+  removeFolder(dir);
+});
+
+describe('draining', () => {
+  it('gives every record of a process once, whole and in order', async () => {
+    folder.start(() => {});
+    children.start(writer, [dir, 'write:5000:200', 'exit:3']);
+    const checker = new Checker();
+    await drainAll(folder, checker);
+    expect(checker).toMatchObject({wrong: undefined, records: 5000});
+    expect(only(folder)).toMatchObject({state: 'exited', exitCode: 3, ended: true, failure: undefined});
+    expect(only(folder).seconds(only(folder).header.startTsc)).toBeCloseTo(only(folder).header.startTime, 5);
+  });
+
+  it('keeps a million records of eight threads', async () => {
+    folder.start(() => {});
+    children.start(writer, [dir, 'write:125000:100:8']);
+    const checker = new Checker();
+    await drainAll(folder, checker);
+    expect(checker).toMatchObject({wrong: undefined, records: 1_000_000});
+    expect(only(folder).lost()[LOST.TORN]).toBe(0);
+  });
+
+  it('keeps the order of a thread that spills into other rings', async () => {
+    folder.start(() => {});
+    children.start(writer, [dir, 'spill:100000:3000']);
+    const checker = new Checker();
+    await drainAll(folder, checker);
+    expect(checker).toMatchObject({wrong: undefined, records: 100_000});
+  });
+
+  it('drains what a process killed in the middle has committed', async () => {
+    folder.start(() => {});
+    const child = children.start(writer, [dir, 'write:100000000:64']);
+    const checker = new Checker();
+    await until(() => {
+      drain(folder, checker);
+      return checker.records > 20_000;
+    }, 'records');
+    child.process.kill('SIGKILL');
+    await drainAll(folder, checker);
+    expect(checker.wrong).toBeUndefined();
+    expect(only(folder).lost()[LOST.TORN]).toBeLessThanOrEqual(1);
+    expect(only(folder)).toMatchObject({state: 'live', ended: true, drained: true});
+  });
+
+  it('follows many short processes, and unlinks them once committed', async () => {
+    folder.start(() => {});
+    children.start(writer, [dir, 'fork:100']);
+    const checker = new Checker();
+    await drainAll(folder, checker, 101);
+    expect(checker).toMatchObject({wrong: undefined, records: 100});
+    expect([...folder.channels.values()].filter((c) => c.header.origin === 'fork')).toHaveLength(100);
+    for (const channel of [...folder.channels.values()]) folder.release(channel);
+    expect(folder.channels.size).toBe(0);
+    expect(readdirSync(dir).filter((name) => name.endsWith('.chan')).length).toBeGreaterThan(90);
+    folder.commit();
+    expect(readdirSync(dir).filter((name) => name.endsWith('.chan'))).toEqual([]);
+  });
+
+  it('wakes the consumer and does not keep node alive', async () => {
+    let wakes = 0;
+    folder.start(() => {
+      wakes++;
+    });
+    children.start(writer, [dir, 'write:10:64']);
+    await until(() => wakes > 0 && folder.channels.size === 1, 'a wake');
+    folder.close();
+    folder.close();
+    expect(folder.channels.size).toBe(1);
+    expect(only(folder).header.pid).toBeGreaterThan(0);
+  });
+});
