@@ -76,7 +76,8 @@ constexpr Entry kFdFlag[] = {{"CONSOLE", SC_FF_CONSOLE},
 			     {"REMOTE_END", SC_FF_REMOTE_END},
 			     {"INET6", SC_FF_INET6},
 			     {"TLS", SC_FF_TLS},
-			     {"FOUND", SC_FF_FOUND}};
+			     {"FOUND", SC_FF_FOUND},
+			     {"NAMED", SC_FF_NAMED}};
 constexpr Entry kProtocol[] = {{"UNKNOWN", SC_PROTO_UNKNOWN}, {"NONE", SC_PROTO_NONE},
 			       {"HTTP1", SC_PROTO_HTTP1},     {"HTTP2", SC_PROTO_HTTP2},
 			       {"DNS", SC_PROTO_DNS},	      {"STATSD", SC_PROTO_STATSD},

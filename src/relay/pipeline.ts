@@ -56,7 +56,6 @@ interface Running {
   limitedAt: number;
 }
 
-const BATCH = 1024 * 1024;
 const HAND_OVER = 2048;
 /** Most notes that are kept. */
 const NOTES = 100;
@@ -108,7 +107,7 @@ export class Pipeline {
     const until = performance.now() + budgetMs;
     this.#begin();
     while (this.#sink.ready?.() ?? true) {
-      const batch = this.#folder.next(BATCH);
+      const batch = this.#folder.next();
       if (batch === undefined) {
         this.#end();
         this.#handOver();

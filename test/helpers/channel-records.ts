@@ -246,6 +246,7 @@ export function memoryFolder(): MemoryFolder {
       passes: 0,
       orphans: 0,
       spoolError: 0,
+      passNs: 0,
     }),
     close: () => undefined,
   };
