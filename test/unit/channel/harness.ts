@@ -79,10 +79,13 @@ export class Child {
   }
 }
 
-export async function until(condition: () => boolean, what: string): Promise<void> {
+export async function until(condition: () => boolean, what: string | (() => string)): Promise<void> {
   const end = Date.now() + LIMIT_MS;
   while (!condition()) {
-    if (Date.now() > end) throw new Error(`waited ${LIMIT_MS} ms in vain for ${what}`);
+    if (Date.now() > end) {
+      const missing = typeof what === 'string' ? what : what();
+      throw new Error(`waited ${LIMIT_MS} ms in vain for ${missing}`);
+    }
     await delay(2);
   }
 }
@@ -159,7 +162,7 @@ export async function drainAll(
 }
 
 function describe(folder: ChannelFolder): string {
-  return [...folder.channels.values()].map((c) => `${c.header.pid}: ${c.state}, ended ${c.ended}`).join('; ');
+  return `${[...folder.channels.values()].map((c) => `${c.header.pid}: ${c.state}, ended ${c.ended}`).join('; ')} ${JSON.stringify(folder.stats())}`;
 }
 
 export function only(folder: ChannelFolder): Channel {
