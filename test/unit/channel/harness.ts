@@ -153,10 +153,11 @@ export async function drainAll(
   await until(
     () => {
       drain(folder, checker, gaps);
+      folder.commit();
       folder.scan();
       return folder.channels.size >= count && [...folder.channels.values()].every((c) => c.drained);
     },
-    `${count} channels to drain (${describe(folder)})`,
+    () => `${count} channels to drain (${describe(folder)})`,
   );
   drain(folder, checker, gaps);
 }
