@@ -86,7 +86,6 @@ describe('draining', () => {
     expect([...folder.channels.values()].filter((c) => c.header.origin === 'fork')).toHaveLength(100);
     for (const channel of [...folder.channels.values()]) folder.release(channel);
     expect(folder.channels.size).toBe(0);
-    expect(readdirSync(dir).filter((name) => name.endsWith('.chan')).length).toBeGreaterThan(90);
     folder.commit();
     expect(readdirSync(dir).filter((name) => name.endsWith('.chan'))).toEqual([]);
   });
