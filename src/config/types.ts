@@ -436,8 +436,6 @@ export interface PrometheusExporterConfig {
   path: string;
   /** Remote write. */
   remote_write?: PrometheusExporterRemoteWriteConfig;
-  /** Time between two remote writes. */
-  interval: number;
   /** Series of a process that ended are removed after this. */
   stale_after: number;
   /** Most series; more are counted and left out. */

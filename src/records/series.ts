@@ -23,6 +23,8 @@ export interface SeriesSettings {
   endedMs: number;
   /** Any series is forgotten when it was not seen for so long. */
   idleMs: number;
+  /** What tells processes apart; default processKey. */
+  keyOf?: (process: Process) => string;
 }
 
 export type Added = {series: Series; isNew: boolean} | 'invalid' | 'over';
@@ -45,15 +47,8 @@ export function processKey(process: Process): string {
   return process.uuid === '' ? `${process.host}/${process.pid}/${process.startTime}` : process.uuid;
 }
 
-const keys = new WeakMap<Process, string>();
-
-function keyOf(point: Point, process: Process): string {
-  let key = keys.get(process);
-  if (key === undefined) {
-    key = processKey(process);
-    keys.set(process, key);
-  }
-  let text = `${key}\0${point.name}`;
+function seriesKey(processKey: string, point: Point): string {
+  let text = `${processKey}\0${point.name}`;
   for (const name in point.attributes) text += `\0${name}\0${render(point.attributes[name]!)}`;
   return text;
 }
@@ -94,6 +89,8 @@ function update(series: Series, metric: Metric, point: Point): void {
 
 export function createSeriesStore(settings: SeriesSettings): SeriesStore {
   const all = new Map<string, Series>();
+  const keys = new WeakMap<Process, string>();
+  const {keyOf = processKey} = settings;
   let over = 0;
   let swept = 0;
   return {
@@ -105,7 +102,12 @@ export function createSeriesStore(settings: SeriesSettings): SeriesStore {
     },
     add(metric, point, now) {
       if (!isFinitePoint(point) || !Number.isFinite(metric.time)) return 'invalid';
-      const key = keyOf(point, metric.process);
+      let owner = keys.get(metric.process);
+      if (owner === undefined) {
+        owner = keyOf(metric.process);
+        keys.set(metric.process, owner);
+      }
+      const key = seriesKey(owner, point);
       const found = all.get(key);
       if (found !== undefined) {
         found.process = metric.process;

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Real receivers for the peer tests, in ~/.cache/appscope-test-peers: a Kafka broker, an OpenTelemetry collector,
+# Prometheus, the npm StatsD server and Go's statsd_exporter. Does what is missing; each step is bounded. Names what
+# could not be had and goes on: the tests of that peer are then skipped, and say so.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${APPSCOPE_TEST_PEERS:-$HOME/.cache/appscope-test-peers}
+mkdir -p "$cache"
+exec </dev/null
+status=0
+
+# peer NAME FILE SECONDS FUNCTION: runs FUNCTION unless FILE is there.
+peer() {
+	local name=$1 file=$2 limit=$3 function=$4
+	[ -e "$cache/$file" ] && { echo "$name: present"; return; }
+	if timeout -k 10 "$limit" bash -c "$(declare -f "$function"); cache='$cache'; here='$here'; set -e; $function" >"$cache/$name.log" 2>&1 &&
+		[ -e "$cache/$file" ]; then
+		echo "$name: installed"
+	else
+		echo "$name: not to be had, see $cache/$name.log:"
+		tail -3 "$cache/$name.log"
+		status=1
+	fi
+}
+
+kafka() {
+	command -v mvn >/dev/null || apt-get install -y -qq --no-install-recommends maven openjdk-17-jre-headless
+	mvn -q -B -f "$here/kafka/pom.xml" dependency:copy-dependencies -DoutputDirectory="$cache/kafka.part" -DincludeScope=runtime
+	rm -rf "$cache/kafka"
+	mv "$cache/kafka.part" "$cache/kafka"
+}
+
+otelcol() {
+	rm -rf "$cache/otelcol-src"
+	cp -r "$here/otelcol" "$cache/otelcol-src"
+	cd "$cache/otelcol-src"
+	export GOFLAGS=-mod=mod GOTOOLCHAIN=local CGO_ENABLED=0
+	go build -trimpath -ldflags='-s -w' -o "$cache/otelcol.part" .
+	mv "$cache/otelcol.part" "$cache/otelcol"
+}
+
+prometheus() {
+	rm -rf "$cache/prometheus.part"
+	mkdir "$cache/prometheus.part"
+	cd "$cache/prometheus.part"
+	# Unpacked, not installed: the package would start a server of its own.
+	apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }
+	dpkg -x prometheus_*.deb .
+	rm -rf "$cache/prometheus"
+	mv "$cache/prometheus.part" "$cache/prometheus"
+}
+
+statsd() {
+	mkdir -p "$cache/statsd"
+	cd "$cache/statsd"
+	npm install --no-save --no-optional --no-audit --no-fund --ignore-scripts --prefix . statsd@0.9.0
+}
+
+statsd_exporter() {
+	GOBIN="$cache" GOTOOLCHAIN=local CGO_ENABLED=0 go install github.com/prometheus/statsd_exporter@v0.28.0
+}
+
+peer kafka kafka 240 kafka
+peer prometheus prometheus/usr/bin/promtool 120 prometheus
+peer statsd statsd/node_modules/statsd/stats.js 120 statsd
+peer statsd_exporter statsd_exporter 240 statsd_exporter
+peer otelcol otelcol 600 otelcol
+exit $status
