@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Records as Kafka messages: topic and key from templates, values as lines, packs of lines, or OTLP requests. */
+import type {KafkaExporterConfig} from '../../config/types.js';
+import {ByteWriter} from '../../records/byte-writer.js';
+import {isLine, writeRecord} from '../../records/ndjson.js';
+import type {OtlpEncoder} from '../../records/otlp/encoder.js';
+import {compileTemplate} from '../../records/template.js';
+import type {RelayRecord} from '../../records/types.js';
+
+export interface Message {
+  topic: string;
+  key: string;
+  value: Buffer;
+  /** Records in it. */
+  count: number;
+}
+
+/** Messages that go out in one request. */
+export interface Piece {
+  messages: Message[];
+  bytes: number;
+}
+
+export interface KafkaEncoder {
+  readonly unknown: string[];
+  /** Pieces below `maxBytes`, and how many records are too large or have no form. */
+  encode(
+    batch: readonly RelayRecord[],
+    maxBytes: number,
+    now: number,
+    wall: number,
+  ): {pieces: Piece[]; rejected: number; reason: string | undefined};
+}
+
+/** A name that Kafka allows. */
+export function topicName(text: string): string {
+  const name = text.replace(/[^A-Za-z0-9._-]/g, '_').slice(0, 249);
+  return name === '' || name === '.' || name === '..' ? '_' : name;
+}
+
+interface Group {
+  topic: string;
+  key: string;
+  records: RelayRecord[];
+}
+
+export function createKafkaEncoder(config: KafkaExporterConfig, otlp: OtlpEncoder | undefined): KafkaEncoder {
+  const topic = compileTemplate(config.topic);
+  const key = compileTemplate(config.key);
+  const out = new ByteWriter();
+
+  function groupsOf(batch: readonly RelayRecord[]): Group[] {
+    const groups = new Map<string, Group>();
+    for (const record of batch) {
+      const to = topicName(topic.render(record));
+      const by = key.render(record);
+      const id = `${to}\0${by}`;
+      const group = groups.get(id);
+      if (group === undefined) groups.set(id, {topic: to, key: by, records: [record]});
+      else group.records.push(record);
+    }
+    return [...groups.values()];
+  }
+
+  /** A message per record. */
+  function* single(batch: readonly RelayRecord[]): Generator<Message> {
+    for (const record of batch) {
+      if (!isLine(record)) continue;
+      out.length = 0;
+      writeRecord(out, record);
+      // Without the newline.
+      const value = Buffer.from(out.buffer.subarray(0, out.length - 1));
+      yield {topic: topicName(topic.render(record)), key: key.render(record), value, count: 1};
+    }
+  }
+
+  /** Messages of many lines, each of one key. */
+  function* packed(batch: readonly RelayRecord[]): Generator<Message> {
+    for (const group of groupsOf(batch)) {
+      out.length = 0;
+      let count = 0;
+      const message = (end: number): Message => ({
+        topic: group.topic,
+        key: group.key,
+        value: Buffer.from(out.buffer.subarray(0, end)),
+        count,
+      });
+      for (const record of group.records) {
+        const before = out.length;
+        writeRecord(out, record);
+        if (out.length > config.packed_bytes && before > 0) {
+          yield message(before);
+          out.buffer.copyWithin(0, before, out.length);
+          out.length -= before;
+          count = 0;
+        }
+        count++;
+      }
+      if (count > 0) yield message(out.length);
+    }
+  }
+
+  function* requests(batch: readonly RelayRecord[], now: number, wall: number): Generator<Message> {
+    for (const group of groupsOf(batch)) {
+      const encoded = otlp!.encode(group.records, now, wall);
+      for (const {bytes, count} of encoded.requests) {
+        yield {topic: group.topic, key: group.key, value: bytes, count};
+      }
+    }
+  }
+
+  return {
+    unknown: [...topic.unknown, ...key.unknown],
+    encode(batch, maxBytes, now, wall) {
+      const messages =
+        otlp !== undefined ? requests(batch, now, wall) : config.packed ? packed(batch) : single(batch);
+      const pieces: Piece[] = [];
+      let piece: Piece = {messages: [], bytes: 0};
+      let good = 0;
+      let large = 0;
+      for (const message of messages) {
+        const size = message.value.length + message.key.length + 80;
+        if (size > maxBytes) {
+          large += message.count;
+          continue;
+        }
+        if (piece.bytes + size > maxBytes) {
+          pieces.push(piece);
+          piece = {messages: [], bytes: 0};
+        }
+        piece.messages.push(message);
+        piece.bytes += size;
+        good += message.count;
+      }
+      if (piece.messages.length > 0) pieces.push(piece);
+      const rejected = Math.max(0, batch.length - good);
+      const reason =
+        large > 0
+          ? `messages above ${maxBytes} bytes`
+          : rejected > 0
+            ? 'values that are no numbers'
+            : undefined;
+      return {pieces, rejected, reason};
+    },
+  };
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Exporter `splunk`: events and metrics to the HTTP event collector, on request until the indexer acknowledges. */
+import {randomUUID} from 'node:crypto';
+import {ScopeError} from '../../base/errors.js';
+import type {SplunkExporterConfig} from '../../config/types.js';
+import type {ExporterContext} from '../../delivery/context.js';
+import type {Exporter, SendResult} from '../../delivery/exporter.js';
+import {compress, createHttpClient, type HttpAnswer, parseUrl, refusal} from '../../delivery/http.js';
+import {tlsOptions} from '../../delivery/tls.js';
+import {TEMPLATE_FIELDS} from '../../records/template.js';
+import type {RelayRecord} from '../../records/types.js';
+import {createHecEncoder, type Piece} from './encode.js';
+
+/** Older collectors take a megabyte. */
+const PIECE_BYTES = 800 * 1024;
+/** What is wrong here or there and will be mended, rather than wrong with the data. */
+const MENDABLE = new Set([401, 403, 404]);
+
+interface Progress {
+  batch: readonly RelayRecord[];
+  pieces: Piece[];
+  rejected: number;
+  reason: string | undefined;
+  /** Acknowledgements still awaited. */
+  acks: number[];
+}
+
+interface HecAnswer {
+  text?: string;
+  code?: number;
+  ackId?: number;
+  'invalid-event-number'?: number;
+  acks?: Record<string, boolean>;
+}
+
+function parseAnswer({body}: HttpAnswer): HecAnswer {
+  try {
+    return JSON.parse(body.toString()) as HecAnswer;
+  } catch {
+    return {};
+  }
+}
+
+/** What is left of a piece after object number `index`. */
+function after(piece: Piece, index: number): Piece | undefined {
+  const start = piece.starts[index + 1];
+  if (start === undefined) return undefined;
+  return {
+    bytes: piece.bytes.subarray(start),
+    starts: piece.starts.slice(index + 1).map((offset) => offset - start),
+  };
+}
+
+export function createExporter(config: SplunkExporterConfig, context: ExporterContext): Exporter {
+  const endpoint = parseUrl(config.endpoint, `exporters.${context.name}.endpoint`);
+  const encoder = createHecEncoder(config);
+  if (encoder.unknown.length > 0) {
+    const known = TEMPLATE_FIELDS.map((name) => `{${name}}`).join(', ');
+    throw new ScopeError(
+      'SCOPE_CONFIG_INVALID',
+      `exporters.${context.name}: {${encoder.unknown[0]}} is not known in a template; there are ${known}`,
+    );
+  }
+  const client = createHttpClient(tlsOptions(config.tls, endpoint.protocol === 'https:'));
+  const channel = randomUUID();
+  const base = endpoint.pathname.replace(/\/+$/, '').replace(/\/services\/collector(\/event)?$/, '');
+  const path = (name: string): URL => new URL(`${base}/services/collector/${name}`, endpoint);
+  const ackUrl = path('ack');
+  ackUrl.searchParams.set('channel', channel);
+  let progress: Progress | undefined;
+
+  function post(url: URL, body: Uint8Array, signal: AbortSignal, encoding?: string): Promise<HttpAnswer> {
+    const headers = {
+      authorization: `Splunk ${config.token}`,
+      'content-type': 'application/json',
+      'user-agent': `appscope/${context.version}`,
+      'x-splunk-request-channel': channel,
+      ...(encoding === undefined ? {} : {'content-encoding': encoding}),
+    };
+    return client.post(url, headers, body, signal);
+  }
+
+  function refused(answer: HttpAnswer): Exclude<SendResult, {outcome: 'success'}> | undefined {
+    const result = refusal(answer, context.clock.wall());
+    if (result?.outcome === 'failure' && MENDABLE.has(answer.status))
+      return {...result, outcome: 'retryable'};
+    return result;
+  }
+
+  /** Sends the first piece; undefined: go on. */
+  async function sendPiece(state: Progress, signal: AbortSignal): Promise<SendResult | undefined> {
+    const piece = state.pieces[0]!;
+    const gzipped = config.compression === 'gzip';
+    const answer = await post(
+      path('event'),
+      gzipped ? await compress(piece.bytes) : piece.bytes,
+      signal,
+      gzipped ? 'gzip' : undefined,
+    );
+    const result = refused(answer);
+    if (result?.outcome === 'retryable') return result;
+    const parsed = parseAnswer(answer);
+    if (result === undefined) {
+      state.pieces.shift();
+      if (config.acknowledge && parsed.ackId !== undefined) state.acks.push(parsed.ackId);
+      return undefined;
+    }
+    // Everything before the object it names was taken.
+    const bad = parsed['invalid-event-number'];
+    state.reason = result.reason;
+    if (bad !== undefined && bad >= 0 && bad < piece.starts.length) {
+      state.rejected++;
+      const rest = after(piece, bad);
+      state.pieces.splice(0, 1, ...(rest === undefined ? [] : [rest]));
+    } else {
+      state.rejected += piece.starts.length;
+      state.pieces.shift();
+    }
+    return undefined;
+  }
+
+  async function pause(signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        context.clock.cancel(timer);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = context.clock.after(config.ack_interval, done);
+      signal.addEventListener('abort', done);
+      if (signal.aborted) done();
+    });
+    if (signal.aborted) throw new Error('the indexer did not acknowledge in time');
+  }
+
+  async function awaitAcks(state: Progress, signal: AbortSignal): Promise<SendResult | undefined> {
+    while (state.acks.length > 0) {
+      const answer = await post(ackUrl, Buffer.from(JSON.stringify({acks: state.acks})), signal);
+      const result = refused(answer);
+      if (result !== undefined) return {outcome: 'retryable', reason: result.reason};
+      const {acks = {}} = parseAnswer(answer);
+      state.acks = state.acks.filter((id) => acks[String(id)] !== true);
+      if (state.acks.length > 0) await pause(signal);
+    }
+    return undefined;
+  }
+
+  return {
+    type: 'splunk',
+    accepts: (record) => record.kind === 'event' || record.kind === 'metric',
+    start: () => Promise.resolve(),
+    async send(batch, signal): Promise<SendResult> {
+      if (progress?.batch !== batch) {
+        const {pieces, invalid} = encoder.encode(batch, PIECE_BYTES);
+        const reason = invalid > 0 ? 'values that are no numbers' : undefined;
+        progress = {batch, pieces, rejected: invalid, reason, acks: []};
+      }
+      const state = progress;
+      try {
+        while (state.pieces.length > 0) {
+          const result = await sendPiece(state, signal);
+          if (result !== undefined) return result;
+        }
+        const result = await awaitAcks(state, signal);
+        if (result !== undefined) throw new Error((result as {reason: string}).reason);
+      } catch (error) {
+        // Not acknowledged means not indexed: all of it once more.
+        if (state.acks.length > 0) progress = undefined;
+        return {outcome: 'retryable', reason: (error as Error).message};
+      }
+      progress = undefined;
+      const reason = state.reason === undefined ? {} : {reason: state.reason};
+      return {outcome: 'success', rejected: state.rejected, ...reason};
+    },
+    async check(signal) {
+      try {
+        const answer = await client.post(path('health'), {}, Buffer.alloc(0), signal);
+        return answer.status >= 500 ? `HTTP ${answer.status}` : undefined;
+      } catch (error) {
+        return `cannot connect to ${endpoint.host}: ${(error as Error).message}`;
+      }
+    },
+    stop() {
+      client.close();
+      return Promise.resolve();
+    },
+  };
+}
