@@ -97,6 +97,9 @@ static struct sc_fd *learn(struct sc_hook *h, int fd, struct sc_fd *f)
 	if (sc_chan.quiet || sc_sys_fstat(fd, &st) < 0)
 		return NULL;
 	kind = kind_of(fd, &st, &flags);
+	/* Under systemd and under Node a program's output is a socket pair: still its console, not the network. */
+	if ((fd == 1 || fd == 2) && (kind == SC_KIND_UNIX_STREAM || kind == SC_KIND_UNIX_DGRAM))
+		kind = SC_KIND_PIPE;
 	sc_fd_begin(&h->x, f, kind, 0);
 	if ((fd == 1 || fd == 2) && !sc_is_socket(kind)) {
 		flags |= SC_FF_CONSOLE;

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * `scope prepare WORKDIR -- FLAGS` (hidden): the launcher calls it when there are flags, SCOPE_* variables or a file.
- * Everything wrong is said here, before the command runs; then the session's scope.yml is written.
+ * Everything wrong is said here, before the command runs; then the session's scope.yml and the hub of its channels are
+ * made, so that the first call of the command is already recorded as configured.
  */
-import {writeFileSync} from 'node:fs';
+import {existsSync, realpathSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {Command} from 'commander';
-import {configText} from '../config/index.js';
+import {NATIVE} from '../base/root.js';
+import {openFolder} from '../channel/index.js';
+import {type Config, configText} from '../config/index.js';
+import {hubOptions} from '../relay/hub.js';
 import {FILES} from '../session/layout.js';
 import type {Action, Context} from './context.js';
 import {sessionConfig} from './run-config.js';
@@ -29,7 +33,20 @@ async function prepare(context: Context, command: Command, workdir: string, word
   const flags = parseFlags(command, words);
   const config = sessionConfig(workdir, flags, context.env, process.cwd());
   writeFileSync(join(workdir, FILES.config), configText(config), {mode: 0o600});
+  const channels = join(workdir, FILES.channels);
+  if (existsSync(channels)) makeHub(context, realpathSync(channels), config);
   return 0;
+}
+
+function makeHub(context: Context, dir: string, config: Config): void {
+  const plans = join(context.home, 'plans');
+  openFolder(dir, {
+    create: true,
+    ...hubOptions(config),
+    library: NATIVE.library,
+    launcher: NATIVE.launcher,
+    plans,
+  }).close();
 }
 
 /** The flags as `scope run` names them in its messages. */

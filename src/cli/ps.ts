@@ -29,7 +29,8 @@ export function definePs(
 
 async function ps(context: Context, flags: Flags): Action {
   const {found, hidden} = scopedProcesses();
-  if (hidden > 0) context.warn('INFO: Run as root (or via sudo) to see all scoped processes');
+  if (hidden > 0 && process.getuid?.() !== 0)
+    context.warn('INFO: Run as root (or via sudo) to see all scoped processes');
   if (flags.json) {
     for (const p of found) context.print(JSON.stringify(p));
     return 0;

@@ -17,6 +17,11 @@ export function sessionConfig(workdir: string, flags: RunFlags, env: Environment
   return withSessionDefaults(loaded, workdir);
 }
 
+/** The same when there is nothing: no flag, no variable, no file. */
+export function defaultSessionConfig(workdir: string): Config {
+  return withSessionDefaults(load({env: {}, cwd: '/', text: '', file: 'defaults'}), workdir);
+}
+
 function overrides(flags: RunFlags, cwd: string): Override[] {
   const found: Override[] = [];
   const set = (flag: keyof RunFlags, path: string[], value: unknown) => {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import {existsSync, mkdtempSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
+import {openFolder, WANT} from '../../../src/channel/index.js';
 import {type Config, loadConfig} from '../../../src/config/index.js';
 import {cli} from '../../helpers/session.js';
 
@@ -100,5 +101,19 @@ describe('scope prepare', () => {
     expect(result.status).toBe(status);
     expect(result.err).toContain(message);
     expect(result.err).toContain("'scope run --help'");
+  });
+});
+
+describe('the hub that prepare makes', () => {
+  it('wants what the configuration needs', async () => {
+    mkdirSync(join(dir, 'channels'));
+    expect(await prepare('-v', '9')).toMatchObject({status: 0});
+    const folder = openFolder(join(dir, 'channels'));
+    try {
+      expect(folder.control().want & WANT.CALL_IO).not.toBe(0);
+      expect(folder.control().maxPerSec).toBe(0);
+    } finally {
+      folder.close();
+    }
   });
 });
