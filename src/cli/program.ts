@@ -38,6 +38,7 @@ export const SUBCOMMANDS: Readonly<Record<string, Entry>> = {
   doctor: {load: async () => (await import('./doctor.js')).defineDoctor},
   watch: {load: async () => (await import('./watch.js')).defineWatch},
   extract: {load: async () => (await import('./extract.js')).defineExtract},
+  relay: {load: async () => (await import('./relay.js')).defineRelay},
   completion: {load: async () => (await import('./completion.js')).defineCompletion},
   prepare: {hidden: true, load: async () => (await import('./prepare.js')).definePrepare},
   version: {load: async () => (await import('./version.js')).defineVersion},

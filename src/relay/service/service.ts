@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * `scope relay`: takes the channels of SCOPE_DIR, old and new, routes what they say, reloads, reports, stops in order.
+ * One thread, one loop: a pass over the channels when there is something, a tick each second.
+ */
+import {mkdirSync} from 'node:fs';
+import {hostname} from 'node:os';
+import {join} from 'node:path';
+import {systemClock} from '../../base/clock.js';
+import {ScopeError} from '../../base/errors.js';
+import {NATIVE} from '../../base/root.js';
+import {type ChannelFolder, openFolder} from '../../channel/index.js';
+import type {Config, Loaded} from '../../config/index.js';
+import type {RelayRecord} from '../../records/types.js';
+import {RELEASE} from '../../records/version.js';
+import type {Log} from '../log.js';
+import {Outputs} from '../outputs.js';
+import {Pipeline, type Sink} from '../pipeline.js';
+import {type Admin, startAdmin} from './admin.js';
+import {createSelfMetrics, selfProcess} from './self.js';
+import {ChangingSettings, fileWatch, hubControl, processPartsDiffer} from './settings.js';
+import {type WatchedFile, watchFile} from './source-file.js';
+import {hubIdentity, readSaved, writeSaved} from './state-file.js';
+import {isAlive, readStatus, type ServiceStatus, writeStatus} from './status.js';
+
+const TICK_MS = 1000;
+/** What was routed becomes valid for good this often: a killed relay repeats no more than this. */
+const COMMIT_MS = 250;
+const PASS_MS = 20;
+/** No channel has this number. */
+const SELF_KEY = -1;
+
+export interface ServiceOptions {
+  loaded: Loaded;
+  /** Reads the configuration again; throws a ConfigError. */
+  load: () => Loaded;
+  dir: string;
+  stateDir: string;
+  log: Log;
+}
+
+export class RelayService {
+  readonly #options: ServiceOptions;
+  readonly #started = new Date();
+  #loaded: Loaded;
+  #configLoaded = new Date();
+  #configError: string | undefined;
+  #state: ServiceStatus['state'] = 'starting';
+  #folder!: ChannelFolder;
+  #pipeline!: Pipeline;
+  #outputs!: Outputs;
+  #settings!: ChangingSettings;
+  #admin: Admin | undefined;
+  #file: WatchedFile | undefined;
+  #hub = '';
+  #timer: NodeJS.Timeout | undefined;
+  #passing = false;
+  #again = false;
+  #committed = 0;
+  #reported = 0;
+  #reloading: Promise<void> | undefined;
+  #selfMetrics = createSelfMetrics(selfProcess(SELF_KEY, this.#started.getTime() / 1000));
+  #statusFailed = false;
+
+  private constructor(options: ServiceOptions) {
+    this.#options = options;
+    this.#loaded = options.loaded;
+  }
+
+  /** Starts; rejects with a ScopeError when it cannot (folder in use, address in use, exporter refused). */
+  static async start(options: ServiceOptions): Promise<RelayService> {
+    const service = new RelayService(options);
+    try {
+      await service.#begin();
+      return service;
+    } catch (error) {
+      await service.#close();
+      throw error;
+    }
+  }
+
+  get #config(): Config {
+    return this.#loaded.config;
+  }
+
+  async #begin(): Promise<void> {
+    const {dir, stateDir, log} = this.#options;
+    mkdirSync(stateDir, {recursive: true, mode: 0o700});
+    this.#refuseSecond();
+    this.#outputs = await Outputs.create(this.#config, {
+      clock: systemClock,
+      log,
+      host: hostname(),
+      queues: join(stateDir, 'queues'),
+    });
+    this.#settings = new ChangingSettings(this.#config);
+    this.#openFolder(dir);
+    await this.#outputs.start();
+    this.#folder.start(() => this.#pass());
+    if (this.#config.relay.admin !== undefined)
+      this.#admin = await startAdmin(this.#config.relay.admin, () => this.status());
+    if (this.#loaded.file !== undefined) this.#file = watchFile(this.#loaded.file);
+    this.#state = 'running';
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#tick();
+    this.#pass();
+    log.info(`relay ${RELEASE} reads ${dir}; ${Object.keys(this.#config.exporters).length} exporters`);
+  }
+
+  #refuseSecond(): void {
+    const {stateDir} = this.#options;
+    let other: ServiceStatus;
+    try {
+      other = readStatus(stateDir);
+    } catch {
+      return;
+    }
+    if (other.pid !== process.pid && isAlive(other) && Date.now() - Date.parse(other.updated) < 10_000) {
+      throw new ScopeError(
+        'SCOPE_IO',
+        `relay.state_dir ${stateDir} is in use by the relay with pid ${other.pid}`,
+      );
+    }
+  }
+
+  #openFolder(dir: string): void {
+    const hub = {
+      create: true,
+      control: hubControl(this.#config, this.#settings.base),
+      library: NATIVE.library,
+      launcher: NATIVE.launcher,
+      fileWatch: fileWatch(this.#config),
+      spoolMax: this.#config.relay.spool_max_bytes,
+    };
+    // A hub is needed before we can know whether what we saved belongs to it.
+    openFolder(dir, hub).close();
+    this.#hub = hubIdentity(dir);
+    const saved = readSaved(this.#options.stateDir, this.#hub);
+    this.#folder = openFolder(dir, {...hub, ...(saved ? {from: saved.position} : {})});
+    this.#folder.setControl(hub.control);
+    this.#folder.setFileWatch(hub.fileWatch);
+    const sink: Sink = {
+      append: (records: readonly RelayRecord[]) => this.#outputs.append(records),
+      commit: (position, state) => writeSaved(this.#options.stateDir, this.#hub, {position, state}),
+      ready: () => this.#outputs.ready(),
+    };
+    this.#pipeline = new Pipeline({
+      folder: this.#folder,
+      settings: this.#settings,
+      sink,
+      ...(saved ? {state: saved.state} : {}),
+    });
+  }
+
+  /** Takes what the channels have, in slices, so that sends and answers go on in between. */
+  #pass(): void {
+    if (this.#state === 'stopped') return;
+    if (this.#passing) {
+      this.#again = true;
+      return;
+    }
+    this.#passing = true;
+    this.#again = false;
+    this.#slice();
+  }
+
+  #slice(): void {
+    if (this.#state === 'stopped') return;
+    let more = false;
+    try {
+      more = this.#pipeline.pass(PASS_MS);
+      if (this.#pipeline.dirty && performance.now() - this.#committed >= COMMIT_MS) this.#commit();
+    } catch (error) {
+      this.#options.log.error(`reading channels: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    if (more && !this.#outputs.ready()) {
+      void this.#outputs.whenReady().then(() => setImmediate(() => this.#slice()));
+      return;
+    }
+    if (more || this.#again) {
+      this.#again = false;
+      setImmediate(() => this.#slice());
+      return;
+    }
+    this.#passing = false;
+  }
+
+  #commit(): void {
+    this.#committed = performance.now();
+    this.#pipeline.commit();
+  }
+
+  #tick(): void {
+    const {log} = this.#options;
+    try {
+      this.#pipeline.tick();
+      this.#outputs.tick();
+      if (this.#pipeline.dirty) this.#commit();
+      this.#reportSelf();
+    } catch (error) {
+      log.error(`tick: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    this.#writeStatus();
+    if (this.#file?.changed() && this.#config.relay.reload === 'auto') void this.reload();
+    this.#pass();
+  }
+
+  #reportSelf(): void {
+    if (!this.#config.relay.self_metrics) return;
+    const now = Date.now() / 1000;
+    if (now - this.#reported < this.#config.libscope.summaryperiod) return;
+    this.#reported = now;
+    this.#outputs.append(this.#selfMetrics(this.status(), now));
+  }
+
+  #writeStatus(): void {
+    try {
+      writeStatus(this.#options.stateDir, this.status());
+      this.#statusFailed = false;
+    } catch (error) {
+      if (!this.#statusFailed)
+        this.#options.log.warning(`cannot write the status: ${(error as Error).message}`);
+      this.#statusFailed = true;
+    }
+  }
+
+  status(): ServiceStatus {
+    const {router, destinations} = this.#outputs.status();
+    const {seen, live, records, lost} = this.#pipeline.stats;
+    const spool = this.#folder.stats();
+    return {
+      pid: process.pid,
+      version: RELEASE,
+      state: this.#state,
+      started: this.#started.toISOString(),
+      updated: new Date().toISOString(),
+      config: this.#loaded.file ?? '',
+      configLoaded: this.#configLoaded.toISOString(),
+      ...(this.#configError === undefined ? {} : {configError: this.#configError}),
+      dir: this.#options.dir,
+      processes: {live, seen},
+      records,
+      unrouted: router.unrouted,
+      lost,
+      spool: {bytes: spool.spooled, max: spool.spoolMax, full: spool.spoolFull},
+      memory: process.memoryUsage.rss(),
+      exporters: destinations,
+      routes: router.routes,
+    };
+  }
+
+  /** Port of the admin listener; 0: there is none. */
+  get adminPort(): number {
+    return this.#admin?.port ?? 0;
+  }
+
+  /** Takes the file over if it is right; otherwise nothing changes and the log says why. One at a time. */
+  async reload(): Promise<void> {
+    while (this.#reloading) await this.#reloading;
+    this.#reloading = this.#takeOver().finally(() => {
+      this.#reloading = undefined;
+    });
+    await this.#reloading;
+  }
+
+  async #takeOver(): Promise<void> {
+    const {log} = this.#options;
+    if (this.#state !== 'running') return;
+    const before = this.#config;
+    try {
+      const loaded = this.#options.load();
+      const difference = await this.#outputs.reload(loaded.config);
+      this.#loaded = loaded;
+      this.#configLoaded = new Date();
+      this.#configError = undefined;
+      if (processPartsDiffer(before, loaded.config)) this.#changeSettings(loaded.config);
+      await this.#changeAdmin(before.relay.admin, loaded.config.relay.admin);
+      for (const key of ['dir', 'state_dir', 'spool_max_bytes'] as const) {
+        if (before.relay[key] !== loaded.config.relay[key])
+          log.warning(`relay.${key} takes effect at the next start`);
+      }
+      const text = Object.entries(difference).flatMap(([what, names]) =>
+        (names as string[]).length > 0 ? [`${what} ${(names as string[]).join(', ')}`] : [],
+      );
+      log.info(`configuration reloaded: ${text.join('; ') || 'no exporters'}`);
+    } catch (error) {
+      this.#configError = error instanceof Error ? error.message : String(error);
+      log.error(`configuration not reloaded, the old one stays in force:\n${this.#configError}`);
+    }
+    this.#writeStatus();
+  }
+
+  #changeSettings(config: Config): void {
+    this.#settings.change(config);
+    this.#folder.setControl(hubControl(config, this.#settings.base));
+    this.#folder.setFileWatch(fileWatch(config));
+  }
+
+  async #changeAdmin(before: string | undefined, now: string | undefined): Promise<void> {
+    if (before === now) return;
+    await this.#admin?.close();
+    this.#admin = now === undefined ? undefined : await startAdmin(now, () => this.status());
+  }
+
+  /** Reads what the channels still have, sends until the deadline, says what stays. Safe twice. */
+  async stop(): Promise<void> {
+    if (this.#state !== 'running') return;
+    this.#state = 'stopping';
+    await this.#reloading;
+    clearInterval(this.#timer);
+    const {log} = this.#options;
+    const deadline = this.#config.relay.stop_timeout;
+    const until = performance.now() + deadline / 2;
+    while (this.#outputs.ready() && performance.now() < until && this.#pipeline.pass(PASS_MS)) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#commit();
+    this.#state = 'stopped';
+    await this.#outputs.stop(deadline);
+    for (const {name, queued, dropped} of this.#outputs.status().destinations) {
+      if (queued > 0) log.warning(`exporters.${name}: ${queued} records stay in its disk queue`);
+      if (dropped.stopped > 0)
+        log.warning(
+          `exporters.${name}: ${dropped.stopped} records could not be sent in time and were dropped`,
+        );
+    }
+    await this.#close();
+    log.info('relay stopped');
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#state = 'stopped';
+    await this.#admin?.close();
+    if (this.#pipeline) this.#writeStatus();
+    else await this.#outputs?.stop(0);
+    this.#folder?.close();
+  }
+}
