@@ -11,6 +11,7 @@ type Loaders = {
 };
 
 const LOADERS: Loaders = {
+  otlp: () => import('../exporters/otlp/index.js'),
   statsd: () => import('../exporters/statsd/index.js'),
   file: () => import('../exporters/file/index.js'),
   socket: () => import('../exporters/socket/index.js'),

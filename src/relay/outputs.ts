@@ -107,6 +107,15 @@ export class Outputs {
     return true;
   }
 
+  /** A destination that takes records is behind: its queue is a quarter full. */
+  pressed(): boolean {
+    for (const {config, destination} of this.#running.values()) {
+      const {state, queueBytes} = destination.status();
+      if (state === 'ok' && queueBytes > config.queue.max_bytes / 4) return true;
+    }
+    return false;
+  }
+
   async whenReady(): Promise<void> {
     await this.#reloading;
     await Promise.all([...this.#running.values()].map(({destination}) => destination.ready()));

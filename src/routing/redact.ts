@@ -63,15 +63,50 @@ class Processes {
   }
 }
 
+/** Fields of our own whose values cannot hold a secret, and need not be looked at. */
+const PLAIN = new Set([
+  'proc',
+  'pid',
+  'fd',
+  'op',
+  'host',
+  'unit',
+  'class',
+  'domain',
+  'protocol',
+  'type',
+  'local_ip',
+  'remote_ip',
+  'net.transport',
+  'net.protocol',
+  'net.host.ip',
+  'net.peer.ip',
+  'summary',
+  'port',
+]);
+const SKIP = 0;
+const SCAN = 1;
+const MASK = 2;
+const classes = new Map<string, number>();
+
+/** What is to be done with a field, by its name. */
+function classOf(name: string): number {
+  let found = classes.get(name);
+  if (found === undefined) {
+    found = PLAIN.has(name) ? SKIP : isSecretField(name) ? MASK : SCAN;
+    if (classes.size < 4096) classes.set(name, found);
+  }
+  return found;
+}
+
 function redactFields(record: RelayRecord, redactor: Redactor): RelayRecord {
   const fields = fieldsOf(record);
   if (!fields) return record;
   let changed: Record<string, unknown> | undefined;
   for (const name in fields) {
-    if (!redactor.wants(name)) continue;
     const found = fields[name];
     if (typeof found === 'number' || found === undefined) continue;
-    const next = redactor.mask !== undefined && secret(name) ? redactor.mask : value(found, redactor.replace);
+    const next = redactField(name, found, redactor);
     if (next === found) continue;
     changed ??= {...fields};
     changed[name] = next;
@@ -79,14 +114,11 @@ function redactFields(record: RelayRecord, redactor: Redactor): RelayRecord {
   return changed ? withFields(record, changed) : record;
 }
 
-const secretNames = new Map<string, boolean>();
-function secret(name: string): boolean {
-  let answer = secretNames.get(name);
-  if (answer === undefined) {
-    answer = isSecretField(name);
-    if (secretNames.size < 4096) secretNames.set(name, answer);
-  }
-  return answer;
+function redactField(name: string, found: unknown, redactor: Redactor): unknown {
+  if (redactor.mask === undefined) return redactor.wants(name) ? value(found, redactor.replace) : found;
+  const what = classOf(name);
+  if (what === SKIP || !redactor.wants(name)) return found;
+  return what === MASK ? redactor.mask : value(found, redactor.replace);
 }
 
 function step(redactor: Redactor): Step {

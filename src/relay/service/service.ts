@@ -20,13 +20,20 @@ import {type Admin, startAdmin} from './admin.js';
 import {createSelfMetrics, selfProcess} from './self.js';
 import {ChangingSettings, fileWatch, hubControl, processPartsDiffer} from './settings.js';
 import {type WatchedFile, watchFile} from './source-file.js';
-import {hubIdentity, readSaved, writeSaved} from './state-file.js';
+import {hubIdentity, Positions} from './state-file.js';
 import {isAlive, readStatus, type ServiceStatus, writeStatus} from './status.js';
 
 const TICK_MS = 1000;
 /** What was routed becomes valid for good this often: a killed relay repeats no more than this. */
 const COMMIT_MS = 250;
 const PASS_MS = 20;
+/**
+ * Reading is faster than sending. While a queue is a quarter full and its destination takes records, sends get this many
+ * turns between two slices: a burst then waits in the spool instead of being dropped from the queue. Bounded, so that a
+ * destination that is merely slow delays the others by no more than this.
+ */
+const SEND_TURNS = 5;
+const SEND_TURN_MS = 10;
 /** No channel has this number. */
 const SELF_KEY = -1;
 
@@ -52,11 +59,12 @@ export class RelayService {
   #settings!: ChangingSettings;
   #admin: Admin | undefined;
   #file: WatchedFile | undefined;
-  #hub = '';
+  #positions: Positions | undefined;
   #timer: NodeJS.Timeout | undefined;
   #passing = false;
   #again = false;
   #committed = 0;
+  #turns = 0;
   #reported = 0;
   #reloading: Promise<void> | undefined;
   #selfMetrics = createSelfMetrics(selfProcess(SELF_KEY, this.#started.getTime() / 1000));
@@ -134,14 +142,14 @@ export class RelayService {
     };
     // A hub is needed before we can know whether what we saved belongs to it.
     openFolder(dir, hub).close();
-    this.#hub = hubIdentity(dir);
-    const saved = readSaved(this.#options.stateDir, this.#hub);
+    this.#positions = new Positions(this.#options.stateDir, hubIdentity(dir));
+    const {saved} = this.#positions;
     this.#folder = openFolder(dir, {...hub, ...(saved ? {from: saved.position} : {})});
     this.#folder.setControl(hub.control);
     this.#folder.setFileWatch(hub.fileWatch);
     const sink: Sink = {
       append: (records: readonly RelayRecord[]) => this.#outputs.append(records),
-      commit: (position, state) => writeSaved(this.#options.stateDir, this.#hub, {position, state}),
+      commit: (position, state) => this.#positions?.save({position, state}),
       ready: () => this.#outputs.ready(),
     };
     this.#pipeline = new Pipeline({
@@ -173,16 +181,28 @@ export class RelayService {
     } catch (error) {
       this.#options.log.error(`reading channels: ${error instanceof Error ? error.message : String(error)}`);
     }
+    if (more || this.#again) this.#later(more);
+    else this.#passing = false;
+  }
+
+  /** The next slice: at once, when a queue that blocks has room, or when sends that are behind had their turn. */
+  #later(more: boolean): void {
+    this.#again = false;
+    const next = (): void => this.#slice();
     if (more && !this.#outputs.ready()) {
-      void this.#outputs.whenReady().then(() => setImmediate(() => this.#slice()));
-      return;
+      void this.#outputs.whenReady().then(() => setImmediate(next));
+    } else if (more && this.#turns < SEND_TURNS && this.#outputs.pressed() && this.#spoolHasRoom()) {
+      this.#turns += 1;
+      setTimeout(next, SEND_TURN_MS);
+    } else {
+      this.#turns = 0;
+      setImmediate(next);
     }
-    if (more || this.#again) {
-      this.#again = false;
-      setImmediate(() => this.#slice());
-      return;
-    }
-    this.#passing = false;
+  }
+
+  #spoolHasRoom(): boolean {
+    const {spooled, spoolMax} = this.#folder.stats();
+    return spooled < spoolMax / 2;
   }
 
   #commit(): void {
@@ -200,7 +220,7 @@ export class RelayService {
     } catch (error) {
       log.error(`tick: ${error instanceof Error ? error.message : String(error)}`);
     }
-    this.#writeStatus();
+    void this.#writeStatus();
     if (this.#file?.changed() && this.#config.relay.reload === 'auto') void this.reload();
     this.#pass();
   }
@@ -213,9 +233,9 @@ export class RelayService {
     this.#outputs.append(this.#selfMetrics(this.status(), now));
   }
 
-  #writeStatus(): void {
+  async #writeStatus(): Promise<void> {
     try {
-      writeStatus(this.#options.stateDir, this.status());
+      await writeStatus(this.#options.stateDir, this.status());
       this.#statusFailed = false;
     } catch (error) {
       if (!this.#statusFailed)
@@ -287,7 +307,7 @@ export class RelayService {
       this.#configError = error instanceof Error ? error.message : String(error);
       log.error(`configuration not reloaded, the old one stays in force:\n${this.#configError}`);
     }
-    this.#writeStatus();
+    await this.#writeStatus();
   }
 
   #changeSettings(config: Config): void {
@@ -332,8 +352,9 @@ export class RelayService {
     clearInterval(this.#timer);
     this.#state = 'stopped';
     await this.#admin?.close();
-    if (this.#pipeline) this.#writeStatus();
+    if (this.#pipeline) await this.#writeStatus();
     else await this.#outputs?.stop(0);
     this.#folder?.close();
+    this.#positions?.close();
   }
 }

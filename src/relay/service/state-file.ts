@@ -3,11 +3,17 @@
  * How far a service came: position in the channel folder and state of its images, so that the next one goes on after
  * kill -9. Only valid for the very folder it was written for: a hub made anew starts from its beginning.
  */
-import {readFileSync, renameSync, statSync, writeFileSync} from 'node:fs';
+import {closeSync, ftruncateSync, openSync, readFileSync, statSync, writeSync} from 'node:fs';
 import {join} from 'node:path';
 import type {Saved} from '../state.js';
 
-const NAME = 'position.json';
+/** Written in turn, so that one is always whole. A rename per save would make the file system write it out each time. */
+const NAMES = ['position-0.json', 'position-1.json'] as const;
+
+interface Slot extends Saved {
+  hub: string;
+  number: number;
+}
 
 /** Names a hub: its inode and the time it was made differ for every other one. */
 export function hubIdentity(dir: string): string {
@@ -15,18 +21,44 @@ export function hubIdentity(dir: string): string {
   return `${dev}:${ino}:${Math.round(birthtimeMs)}`;
 }
 
-/** What the last service left for this hub; undefined: nothing usable. */
-export function readSaved(stateDir: string, hub: string): Saved | undefined {
+function readSlot(path: string): Slot | undefined {
   try {
-    const found = JSON.parse(readFileSync(join(stateDir, NAME), 'utf8')) as Saved & {hub: string};
-    return found.hub === hub ? {position: found.position, state: found.state} : undefined;
+    const slot = JSON.parse(readFileSync(path, 'utf8')) as Slot;
+    return typeof slot.number === 'number' ? slot : undefined;
   } catch {
-    return undefined; // none yet, or torn by a full disk: then records are read again, never lost
+    return undefined; // none yet, or torn: the other one is whole
   }
 }
 
-export function writeSaved(stateDir: string, hub: string, saved: Saved): void {
-  const path = join(stateDir, NAME);
-  writeFileSync(`${path}.new`, JSON.stringify({hub, ...saved}), {mode: 0o600});
-  renameSync(`${path}.new`, path);
+/** The saves of one state folder. */
+export class Positions {
+  readonly #dir: string;
+  readonly #hub: string;
+  #number = 0;
+  /** What the last service left for this hub; undefined: nothing usable, records are read from the folder's own mark. */
+  readonly saved: Saved | undefined;
+  #fds: number[] = [];
+
+  constructor(dir: string, hub: string) {
+    this.#dir = dir;
+    this.#hub = hub;
+    const slots = NAMES.flatMap((name) => readSlot(join(dir, name)) ?? []);
+    this.#number = Math.max(0, ...slots.map((slot) => slot.number));
+    const last = slots.filter((slot) => slot.hub === hub).sort((a, b) => b.number - a.number)[0];
+    this.saved = last && {position: last.position, state: last.state};
+  }
+
+  save(saved: Saved): void {
+    this.#number += 1;
+    const slot = this.#number % NAMES.length;
+    this.#fds[slot] ??= openSync(join(this.#dir, NAMES[slot]!), 'a+', 0o600);
+    const bytes = Buffer.from(JSON.stringify({number: this.#number, hub: this.#hub, ...saved}));
+    ftruncateSync(this.#fds[slot], 0);
+    writeSync(this.#fds[slot], bytes);
+  }
+
+  close(): void {
+    for (const fd of this.#fds) if (fd !== undefined) closeSync(fd);
+    this.#fds = [];
+  }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a running relay service says of itself; written to `state_dir`/status.json once a second, and served on request. */
-import {readFileSync, renameSync, writeFileSync} from 'node:fs';
+import {readFileSync} from 'node:fs';
+import {rename, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {ScopeError} from '../../base/errors.js';
 import type {DestinationStatus} from '../../delivery/destination.js';
@@ -33,11 +34,18 @@ export interface ServiceStatus {
 
 const NAME = 'status.json';
 
-/** Replaces the status file in one step; readers never see half of it. */
-export function writeStatus(dir: string, status: ServiceStatus): void {
+let writing: Promise<void> = Promise.resolve();
+
+/** Replaces the status file in one step, one after the other; readers never see half of it. */
+export function writeStatus(dir: string, status: ServiceStatus): Promise<void> {
   const path = join(dir, NAME);
-  writeFileSync(`${path}.new`, `${JSON.stringify(status, undefined, 1)}\n`, {mode: 0o600});
-  renameSync(`${path}.new`, path);
+  const text = `${JSON.stringify(status, undefined, 1)}\n`;
+  const replaced = writing.then(async () => {
+    await writeFile(`${path}.new`, text, {mode: 0o600});
+    await rename(`${path}.new`, path);
+  });
+  writing = replaced.catch(() => undefined);
+  return replaced;
 }
 
 /** The last status of the relay with this state folder. */

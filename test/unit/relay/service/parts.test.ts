@@ -22,7 +22,7 @@ import {metricsText, parseListen, startAdmin} from '../../../../src/relay/servic
 import {createSelfMetrics, selfProcess} from '../../../../src/relay/service/self.js';
 import {ChangingSettings, fileWatch, processPartsDiffer} from '../../../../src/relay/service/settings.js';
 import {watchFile} from '../../../../src/relay/service/source-file.js';
-import {hubIdentity, readSaved, writeSaved} from '../../../../src/relay/service/state-file.js';
+import {hubIdentity, Positions} from '../../../../src/relay/service/state-file.js';
 import {isAlive, readStatus, type ServiceStatus, writeStatus} from '../../../../src/relay/service/status.js';
 
 let dir: string;
@@ -70,9 +70,11 @@ function status(over: Partial<ServiceStatus> = {}): ServiceStatus {
 }
 
 describe('status file', () => {
-  it('is replaced as a whole, for its owner alone', () => {
-    writeStatus(dir, status());
-    writeStatus(dir, status({records: 11}));
+  it('is replaced as a whole, for its owner alone', async () => {
+    void writeStatus(dir, status());
+    await writeStatus(dir, status({records: 11}));
+    await expect(writeStatus(join(dir, 'none'), status())).rejects.toThrow(/ENOENT/);
+    await writeStatus(dir, status({records: 11}));
     expect(readStatus(dir)).toMatchObject({records: 11});
     expect(statSync(join(dir, 'status.json')).mode & 0o777).toBe(0o600);
     expect(isAlive(readStatus(dir))).toBe(true);
@@ -85,23 +87,46 @@ describe('status file', () => {
   });
 });
 
-describe('position file', () => {
+describe('positions', () => {
   const state = {images: {}, seen: 1, lost: {}, notes: []};
+  const save = (hub: string, ...list: number[]): void => {
+    const positions = new Positions(dir, hub);
+    for (const position of list) positions.save({position, state});
+    positions.close();
+  };
+  const saved = (hub: string) => {
+    const positions = new Positions(dir, hub);
+    positions.close();
+    return positions.saved;
+  };
 
-  it('counts only for the hub it was written for', () => {
+  it('hold the last save, for the hub it was made for', () => {
+    expect(saved('h')).toBeUndefined();
+    save('h', 1, 2, 3);
+    expect(saved('h')).toEqual({position: 3, state});
+    save('h', 4);
+    expect(saved('h')).toEqual({position: 4, state});
+    expect(saved('other')).toBeUndefined();
+    save('other', 7);
+    expect(saved('other')).toEqual({position: 7, state});
+  });
+
+  it('tell hubs apart', () => {
     writeFileSync(join(dir, 'hub'), 'x');
     const hub = hubIdentity(dir);
-    writeSaved(dir, hub, {position: 42, state});
-    expect(readSaved(dir, hub)).toEqual({position: 42, state});
     writeFileSync(join(dir, 'new'), 'x');
     renameSync(join(dir, 'new'), join(dir, 'hub'));
     expect(hubIdentity(dir)).not.toBe(hub);
-    expect(readSaved(dir, hubIdentity(dir))).toBeUndefined();
   });
 
-  it('is passed over when it is torn', () => {
-    writeFileSync(join(dir, 'position.json'), '{"hub": "x", "posi');
-    expect(readSaved(dir, 'x')).toBeUndefined();
+  it('go back to the save before when the last is torn', () => {
+    save('h', 1, 2, 3);
+    const last = ['position-0.json', 'position-1.json'].find((name) =>
+      readFileSync(join(dir, name), 'utf8').includes('"position":3'),
+    )!;
+    writeFileSync(join(dir, last), readFileSync(join(dir, last), 'utf8').slice(0, 20));
+    expect(saved('h')).toEqual({position: 2, state});
+    expect(statSync(join(dir, last)).mode & 0o777).toBe(0o600);
   });
 });
 
