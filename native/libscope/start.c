@@ -12,6 +12,7 @@
 #include "libscope/stack.h"
 #include "libscope/start.h"
 #include "patch/patch.h"
+#include "probe/entries.h"
 #include "probe/probe.h"
 #include "sys/process.h"
 
@@ -121,6 +122,7 @@ int sc_start(const struct sc_start *how)
 		return ret;
 	}
 	report(&patched, ret);
+	sc_entries_start();
 	/* Under a filter that was there before us, memory is made now and no call later. */
 	if (sc_sys_prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == SECCOMP_MODE_FILTER) {
 		sc_chan_quiet();

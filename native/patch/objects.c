@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Walks auxv, then the loader's list of objects (struct r_debug), checking each pointer. */
+#include <errno.h>
 #include <link.h>
 #include "base/mem.h"
 #include "sys/sys.h"
@@ -115,4 +116,73 @@ int sc_objects_each(int (*each)(const struct sc_object *object, void *arg), void
 	}
 	list = find_list(&exe.elf, base ? &loader.elf : NULL);
 	return list ? walk(list, &exe.elf, each, arg) : 0;
+}
+
+/* Found once: the loader never moves its list. */
+static const struct r_debug *fresh_list;
+
+static const struct r_debug *list_of_loader(struct sc_elf *exe)
+{
+	struct sc_auxv auxv[48];
+	size_t n = sc_auxv_read(auxv, 48);
+	uint64_t base = sc_auxv_get(auxv, n, AT_BASE, 0);
+	struct sc_elf loader;
+
+	if (from_auxv(auxv, n, exe))
+		return NULL;
+	if (base && sc_elf_at_header(&loader, (const void *)base))
+		base = 0;
+	return find_list(exe, base ? &loader : NULL);
+}
+
+static int was_seen(struct sc_objects_seen *seen, uint64_t base)
+{
+	uint32_t used = seen->used < 512 ? seen->used : 512;
+
+	for (uint32_t i = 0; i < used; i++)
+		if (seen->base[i] == base)
+			return 1;
+	seen->base[seen->used++ % 512] = base;
+	return 0;
+}
+
+void sc_objects_forget(struct sc_objects_seen *seen, uint64_t base)
+{
+	for (uint32_t i = 0; i < 512; i++)
+		if (seen->base[i] == base)
+			seen->base[i] = UINT64_MAX;
+}
+
+int sc_objects_fresh(struct sc_objects_seen *seen,
+		     int (*each)(const struct sc_object *object, void *arg), void *arg)
+{
+	const struct link_map *m;
+	struct sc_object exe = { .path = "", .role = SC_OBJECT_EXE };
+	int ret = 0;
+
+	if (!fresh_list) {
+		fresh_list = list_of_loader(&exe.elf);
+		if (!fresh_list)
+			return 0;
+		was_seen(seen, exe.elf.bias);
+		ret = each(&exe, arg);
+	}
+	if (fresh_list->r_state != RT_CONSISTENT)
+		return -EAGAIN;
+	m = fresh_list->r_map;
+	for (int i = 0; m && i < OBJECTS_MAX && !ret; i++, m = m->l_next) {
+		struct sc_object o = { .role = SC_OBJECT_LIBRARY };
+
+		if (seen->careful && !sc_readable(m, sizeof(*m)))
+			return 0;
+		if (was_seen(seen, m->l_addr))
+			continue;
+		if (!m->l_addr || !m->l_name || !sc_readable(m->l_name, 1) || !m->l_name[0] ||
+		    sc_starts(sc_base_name(m->l_name), "linux-vdso") ||
+		    sc_elf_at_header(&o.elf, (const void *)m->l_addr))
+			continue;
+		o.path = m->l_name;
+		ret = each(&o, arg);
+	}
+	return ret;
 }

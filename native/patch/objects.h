@@ -23,6 +23,23 @@ struct sc_object {
  */
 int sc_objects_each(int (*each)(const struct sc_object *object, void *arg), void *arg);
 
+/* Which objects were looked at: their bases. All zero at first. */
+struct sc_objects_seen {
+	uint64_t base[512];
+	uint32_t used;
+	uint32_t careful; /* other threads may load and unload objects now: each pointer is checked */
+};
+
+/*
+ * The same for objects that were not seen before, in the order of the loader's list. -EAGAIN, and
+ * nothing is called: the loader is in the middle of a change.
+ */
+int sc_objects_fresh(struct sc_objects_seen *seen,
+		     int (*each)(const struct sc_object *object, void *arg), void *arg);
+
+/* The object at this base may be another one by now. */
+void sc_objects_forget(struct sc_objects_seen *seen, uint64_t base);
+
 /* The last part of a path. */
 const char *sc_base_name(const char *path);
 

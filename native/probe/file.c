@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include "base/mem.h"
+#include "probe/entries.h"
 #include "probe/probe.h"
 
 /* ---- open ---- */
@@ -86,6 +87,9 @@ void sc_probe_open(struct sc_hook *h)
 		return;
 	sc_file_opened(h, fd, f, sc_call_path(c), flags, dirfd, 0);
 	sc_record_call(h, SC_WANT_CALL_OPEN, fd, f, 1);
+	sc_entries_check();
+	if ((flags & (O_ACCMODE | O_CLOEXEC)) == O_CLOEXEC && sc_call_path(c))
+		sc_entries_opened(sc_call_path(c));
 }
 
 /* ---- read and write ---- */

@@ -123,7 +123,9 @@ static void switch_to(const struct sc_pass *pass, uint8_t protocol)
 	sc_http1_flush(pass);
 	st->protocol = protocol;
 	pass->io->f->protocol = protocol;
-	response->phase = protocol == SC_PROTO_NONE ? SC_PH_OFF : SC_PH_FRAME;
+	response->phase = protocol == SC_PROTO_HTTP2 || protocol == SC_PROTO_WEBSOCKET
+				  ? SC_PH_FRAME
+				  : SC_PH_OFF;
 	response->small_len = 0;
 	response->left = 0;
 	/* The request direction is idle: its peer waits for this response. */
@@ -180,7 +182,8 @@ static void begin_response(const struct sc_pass *pass, const struct sc_head *hea
 	kind = pop_request(pass->st);
 	if (kind == SC_REQ_CONNECT && head->status < 300) {
 		pass->w->pend_end = 1;
-		switch_to(pass, SC_PROTO_NONE);
+		/* Most likely TLS: its bytes tell the hooks of TLS libraries which descriptor it is. */
+		switch_to(pass, SC_PROTO_TLS);
 		return;
 	}
 	begin_body(pass, head, kind == SC_REQ_HEAD || head->status == 204 || head->status == 304);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include "probe/entries.h"
 #include "probe/probe.h"
 
 static uint8_t kind_of(int domain, int type)
@@ -203,6 +204,7 @@ static void probe_new(struct sc_hook *h)
 
 void sc_probe_socket(struct sc_hook *h)
 {
+	sc_entries_check();
 	switch (h->call->nr) {
 	case __NR_socket:
 	case __NR_socketpair:

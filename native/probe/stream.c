@@ -78,6 +78,8 @@ static struct sc_stream *stream_of(struct sc_fd *f, int32_t fd, uint64_t len)
 	st->flow[0].total = 0;
 	st->flow[1].total = 0;
 	reset_stream(st, f, joined_late(f, len));
+	f->proto_state = (uint32_t)fd + 1;
+	st->session = NULL;
 	/* Release: the state is there before its owner is. Pairs with the acquire above. */
 	atomic_store_explicit(slot, object, memory_order_release);
 	return st;
@@ -227,8 +229,10 @@ void sc_stream_data(const struct sc_io *io)
 	uint32_t want = sc_probe_want(io);
 	struct sc_pass pass = {.io = io};
 
-	if (f->flags & SC_FF_TLS && !io->tls)
+	if (f->flags & SC_FF_TLS && !io->tls) {
+		sc_tls_note(io);
 		return;
+	}
 	if (is_datagram(f) && !(want & (SC_WANT_PAYLOAD | SC_WANT_DETECT))) {
 		sc_datagram(io, want);
 		return;
@@ -249,6 +253,22 @@ void sc_stream_data(const struct sc_io *io)
 		look(&pass);
 	pass.w->flags |= SC_FL_SEEN;
 	leave_flow(pass.w);
+	if (f->protocol == SC_PROTO_TLS)
+		sc_tls_note(io);
+}
+
+bool sc_stream_claim(const struct sc_fd *f, int32_t fd, const void *session)
+{
+	struct sc_stream *st;
+
+	if ((uint32_t)fd >= SC_STREAMS || f->object == 0)
+		return false;
+	st = &streams[fd];
+	if (st->object != f->object)
+		return false;
+	if (!st->session)
+		st->session = session;
+	return st->session == session;
 }
 
 /* The state of a direction, locked, without making one. */
@@ -265,16 +285,45 @@ static bool begin_pass(struct sc_pass *pass, struct sc_io *io)
 	return enter_flow(pass->w);
 }
 
-void sc_stream_skip(const struct sc_ctx *x, struct sc_fd *f, int32_t fd, uint32_t tx, uint64_t len)
+static void skip(struct sc_io *io, uint64_t len)
 {
-	struct sc_io io = {.x = x, .f = f, .fd = fd, .tx = tx, .nr = 0xffff};
 	struct sc_pass pass;
 
-	if (f->flags & SC_FF_TLS || f->protocol == SC_PROTO_NONE || !begin_pass(&pass, &io))
+	if (io->f->protocol == SC_PROTO_NONE || !begin_pass(&pass, io))
 		return;
 	take(&pass, NULL, len);
 	flush(&pass);
 	leave_flow(pass.w);
+}
+
+void sc_stream_skip(const struct sc_ctx *x, struct sc_fd *f, int32_t fd, uint32_t tx, uint64_t len)
+{
+	struct sc_io io = {.x = x, .f = f, .fd = fd, .tx = tx, .nr = 0xffff};
+
+	if (!(f->flags & SC_FF_TLS))
+		skip(&io, len);
+}
+
+void sc_stream_plain(const struct sc_ctx *x, struct sc_fd *f, int32_t fd, uint32_t tx,
+		     const void *bytes, uint64_t len)
+{
+	struct sc_iovec v = {bytes, len};
+	struct sc_io io = {
+		.x = x,
+		.f = f,
+		.fd = fd,
+		.tx = tx,
+		.iov = &v,
+		.iovcnt = 1,
+		.len = len,
+		.nr = 0xffff,
+		.tls = 1,
+	};
+
+	if (bytes)
+		sc_stream_data(&io);
+	else
+		skip(&io, len);
 }
 
 static void end_flow(const struct sc_pass *pass, bool closed)
@@ -311,6 +360,7 @@ void sc_stream_close(const struct sc_ctx *x, struct sc_fd *f, int32_t fd)
 		end_flow(&pass, true);
 		leave_flow(pass.w);
 	}
+	f->proto_state = 0;
 	if ((uint32_t)fd < SC_STREAMS && streams[fd].object == f->object)
 		streams[fd].object = 0;
 }

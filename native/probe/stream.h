@@ -63,6 +63,13 @@ void sc_stream_data(const struct sc_io *io);
 void sc_stream_skip(const struct sc_ctx *x, struct sc_fd *f, int32_t fd, uint32_t tx,
 		    uint64_t len);
 
+/* Plaintext of TLS on this connection, from a hook of the TLS library; bytes NULL: unseen ones. */
+void sc_stream_plain(const struct sc_ctx *x, struct sc_fd *f, int32_t fd, uint32_t tx,
+		     const void *bytes, uint64_t len);
+
+/* Ties a connection that carries TLS to the library's session. False: another one has it. */
+bool sc_stream_claim(const struct sc_fd *f, int32_t fd, const void *session);
+
 /* A receive returned 0 (tx = 0), or shutdown for writing (tx = 1): ends a body without length. */
 void sc_stream_end(const struct sc_ctx *x, struct sc_fd *f, int32_t fd, uint32_t tx);
 

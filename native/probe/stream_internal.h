@@ -75,6 +75,7 @@ struct sc_flow {
 
 struct sc_stream {
 	uint64_t object;          /* whose state this is */
+	const void *session;      /* of the TLS library that owns the connection */
 	_Atomic(uint64_t) kinds;  /* 2 bits for each of 32 requests, enum sc_request_kind */
 	_Atomic(uint32_t) asked;  /* requests seen */
 	_Atomic(uint32_t) answered;
@@ -166,6 +167,11 @@ void sc_dns_take(const struct sc_pass *pass, const uint8_t *p, uint64_t n);
 void sc_statsd_take(const struct sc_pass *pass, const uint8_t *p, uint64_t n);
 void sc_datagram(const struct sc_io *io, uint32_t want);
 void sc_payload_take(const struct sc_io *io, struct sc_flow *w, uint32_t want);
+
+/* ---- tls.c ---- */
+
+/* Ciphertext moved: this thread's next session without a descriptor is about it. */
+void sc_tls_note(const struct sc_io *io);
 
 /* ---- emit.c ---- */
 

@@ -95,17 +95,9 @@ class DnsSource implements Source {
       const [oldest, given] = this.#open.entries().next().value!;
       this.#finish(oldest, given);
     }
-    const lookup: Lookup = {
-      name: message.name,
-      object: record.object,
-      tid: record.tid,
-      time,
-      answeredAt: 0,
-      waiting: new Set([message.id]),
-      addrs: [],
-      answers: 0,
-      rcode: 'NOERROR',
-    };
+    const lookup = lookupBy(record.tid, message.name, time);
+    lookup.object = record.object;
+    lookup.waiting.add(message.id);
     this.#open.set(key, lookup);
     this.#last.set(record.tid, lookup);
     if (this.#last.size > OPEN_CAP) this.#last.clear();
@@ -161,6 +153,8 @@ class DnsSource implements Source {
       if (this.#open.get(key) === inside) this.#finish(key, inside);
       return;
     }
+    // One resolver function calls another: the outer one returns after this.
+    this.#last.set(record.tid, lookupBy(record.tid, name, start));
     this.#asked(name, 0, start);
     if (record.ret === 0) this.#resolved(name, 0, end, millis(end - start), []);
     this.#span(name, start, end, record.ret === 0 ? undefined : 'host_not_found', []);
@@ -199,6 +193,20 @@ class DnsSource implements Source {
       error: error !== undefined,
     });
   }
+}
+
+function lookupBy(tid: number, name: string, time: number): Lookup {
+  return {
+    name,
+    object: 0,
+    tid,
+    time,
+    answeredAt: 0,
+    waiting: new Set(),
+    addrs: [],
+    answers: 0,
+    rcode: 'NOERROR',
+  };
 }
 
 function keyOf(tid: number, name: string): string {

@@ -164,7 +164,7 @@ describe('HTTP/1', () => {
     const connect = 'CONNECT a:1 HTTP/1.1\r\n\r\n';
     expect(
       run([rx(connect), tx('HTTP/1.1 200 Connection established\r\n\r\n'), rx(GET), 'close']).at(-1),
-    ).toBe('protocol 1');
+    ).toBe('protocol 6');
     const upgrade = 'GET /ws HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n';
     const accept = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n';
     expect(

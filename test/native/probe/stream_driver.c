@@ -33,6 +33,11 @@ void sc_probe_count(const struct sc_io *io, enum sc_counter counter, uint64_t n)
 	(void)n;
 }
 
+void sc_tls_note(const struct sc_io *io)
+{
+	(void)io;
+}
+
 static void print_bytes(const uint8_t *p, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {

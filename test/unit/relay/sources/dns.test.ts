@@ -71,6 +71,15 @@ describe('a lookup', () => {
     expect(relay.data('dns.resp')).toEqual([{domain: 'localhost', duration: 2}]);
   });
 
+  it('by a resolver function that calls another is one', () => {
+    const relay = relayOf([
+      call('localhost', {tsc: 4_000_000, ticks: 1_000_000}),
+      call('localhost', {tsc: 5_000_000, ticks: 3_000_000}),
+      call('localhost', {tsc: 9_000_000, ticks: 1_000_000}),
+    ]);
+    expect(relay.data('dns.req')).toHaveLength(2);
+  });
+
   it('that fails has no response', () => {
     const relay = relayOf([
       query(1, 'A', 'no.invalid'),

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// A program with both ends of a conversation: conversations.mjs KIND N, KIND one of http, https, h2, h2c, early-close.
+import {readFileSync} from 'node:fs';
+import http from 'node:http';
+import http2 from 'node:http2';
+import https from 'node:https';
+
+const [kind, count] = [process.argv[2], Number(process.argv[3])];
+const fixture = (name) => readFileSync(new URL(`../../fixtures/tls/${name}`, import.meta.url));
+const tls = {key: fixture('key.pem'), cert: fixture('cert.pem')};
+const client = {rejectUnauthorized: false, host: '127.0.0.1'};
+
+/** /5 answers five bytes with a length, /c5 in chunks. */
+function answer(request, response) {
+  const size = Number(/[0-9]+$/.exec(request.url)[0]);
+  request.resume();
+  request.on('end', () => {
+    const chunked = request.url.startsWith('/c');
+    if (!chunked) response.setHeader('content-length', size);
+    response.writeHead(size === 404 ? 404 : 200);
+    response.end('x'.repeat(size));
+  });
+}
+
+function listen(server) {
+  return new Promise((done) => server.listen(0, '127.0.0.1', () => done(server.address().port)));
+}
+
+async function overHttp1(module, server) {
+  const port = await listen(server);
+  const agent = new module.Agent({keepAlive: true, maxSockets: 3});
+  const one = (i) =>
+    new Promise((done, fail) => {
+      const method = i % 3 === 0 ? 'POST' : i % 7 === 1 ? 'HEAD' : 'GET';
+      const path = i % 2 ? `/${i}` : `/c${i}`;
+      const request = module.request({...client, port, agent, method, path}, (response) => {
+        response.resume();
+        response.on('end', done);
+      });
+      request.on('error', fail);
+      request.end(method === 'POST' ? 'body'.repeat(i) : undefined);
+    });
+  await Promise.all(Array.from({length: count}, (_, i) => one(i)));
+  agent.destroy();
+  server.close();
+}
+
+async function overHttp2(server, scheme) {
+  const port = await listen(server);
+  const session = http2.connect(`${scheme}://127.0.0.1:${port}`, client);
+  const one = (i) =>
+    new Promise((done, fail) => {
+      const request = session.request({':path': `/${i}`, ':method': 'GET', 'x-number': String(i)});
+      request.on('error', fail).on('end', done);
+      request.resume();
+      request.end();
+    });
+  await Promise.all(Array.from({length: count}, (_, i) => one(i)));
+  session.close();
+  server.close();
+}
+
+switch (kind) {
+  case 'http':
+    await overHttp1(http, http.createServer(answer));
+    break;
+  case 'https':
+    await overHttp1(https, https.createServer(tls, answer));
+    break;
+  case 'h2':
+    await overHttp2(http2.createSecureServer(tls, answer), 'https');
+    break;
+  case 'h2c':
+    await overHttp2(http2.createServer(answer), 'http');
+    break;
+}
