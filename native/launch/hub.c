@@ -13,8 +13,8 @@
 #include "launch/watch_default.h"
 
 #define WANT_DEFAULT                                                                               \
-	(SC_WANT_OPEN | SC_WANT_NET | SC_WANT_CONSOLE | SC_WANT_FILE | SC_WANT_HTTP | SC_WANT_DNS | \
-	 SC_WANT_STATSD | SC_WANT_PROCESS)
+	(SC_WANT_OPEN | SC_WANT_OPEN_MODE | SC_WANT_NET | SC_WANT_CONSOLE | SC_WANT_FILE |         \
+	 SC_WANT_HTTP | SC_WANT_DNS | SC_WANT_STATSD | SC_WANT_PROCESS)
 
 /* A path the hub has no room for is left out: children that need it stay unscoped. */
 static void put_path(char *to, size_t size, const char *path)

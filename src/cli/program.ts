@@ -41,6 +41,7 @@ export const SUBCOMMANDS: Readonly<Record<string, Entry>> = {
   relay: {load: async () => (await import('./relay.js')).defineRelay},
   completion: {load: async () => (await import('./completion.js')).defineCompletion},
   prepare: {hidden: true, load: async () => (await import('./prepare.js')).definePrepare},
+  session: {hidden: true, load: async () => (await import('./session.js')).defineSession},
   version: {load: async () => (await import('./version.js')).defineVersion},
 };
 

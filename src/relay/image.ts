@@ -1,17 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 /** One process image in the relay: its facts, its open files, its sources, and the filters its records pass. */
+import {readlinkSync} from 'node:fs';
 import type {Channel, RecordCursor} from '../channel/index.js';
 import {type MetricWatch, metricName} from '../records/names.js';
 import type {Event, Metric, Payload, Process, RelayRecord, SourceType, Span} from '../records/types.js';
 import {eventsOn, metricsOn, type Settings} from './settings.js';
 import type {Connection} from './sources/address.js';
+import {isFileKind} from './sources/file.js';
 import type {Image, MetricValue, OpenFile, Source} from './sources/source.js';
 import {metricEventOn, singleOn} from './want.js';
 
 /** Closed files that are still remembered: a child may hold them open. */
 const CLOSED_KEPT = 256;
 const NAMES_KEPT = 1024;
+/** Open files and connections of an image that are handed to the next relay. */
+const OPEN_KEPT = 256;
 const NO_ATTRIBUTES = {};
+
+/** What a process has open, by object. */
+export interface OpenState {
+  files: [number, OpenFile][];
+  connections: [number, Connection][];
+}
 
 export class ProcessImage implements Image {
   readonly channel: Channel;
@@ -69,6 +79,31 @@ export class ProcessImage implements Image {
 
   file(object: number): OpenFile | undefined {
     return this.#files.get(object) ?? this.#parent?.file(object);
+  }
+
+  /** What is open, the longest open first: for the next relay. */
+  get open(): OpenState {
+    return {
+      files: [...this.#files].slice(0, OPEN_KEPT),
+      connections: [...this.#connections].slice(0, OPEN_KEPT),
+    };
+  }
+
+  /** What the relay before us knew, and of the rest what /proc still shows. */
+  set open(state: OpenState) {
+    for (const [object, file] of state.files) this.#files.set(object, file);
+    for (const [object, connection] of state.connections) this.#connections.set(object, connection);
+    const {hostPid} = this.channel;
+    if (hostPid === 0 || this.channel.ended) return;
+    for (const {fd, object, kind} of this.channel.fds()) {
+      if (!isFileKind(kind) || this.#files.has(object)) continue;
+      try {
+        const path = readlinkSync(`/proc/${hostPid}/fd/${fd}`);
+        this.#files.set(object, {path, kind, perms: 0, owner: 0, group: 0});
+      } catch {
+        // Closed meanwhile, or not ours to see.
+      }
+    }
   }
 
   connection(object: number): Connection | undefined {

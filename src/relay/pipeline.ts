@@ -102,11 +102,12 @@ export class Pipeline {
     return this.#changed;
   }
 
-  /** Takes what there is, for at most `budgetMs`. True: more is waiting. */
+  /** Takes what there is, for at most `budgetMs`. True: more is waiting, and the sink takes it. */
   pass(budgetMs = 50): boolean {
     const until = performance.now() + budgetMs;
+    const ready = () => this.#sink.ready?.() ?? true;
     this.#begin();
-    while (this.#sink.ready?.() ?? true) {
+    while (ready()) {
       const batch = this.#folder.next();
       if (batch === undefined) {
         this.#end();
@@ -118,7 +119,7 @@ export class Pipeline {
       if (performance.now() > until) break;
     }
     this.#handOver();
-    return true;
+    return ready();
   }
 
   /** Reports of the periods that are over, notices, fresh samples: about once a second. */
@@ -150,7 +151,12 @@ export class Pipeline {
   state(): RelayState {
     const images: Record<string, ImageState> = {};
     for (const {image, process, counters} of this.#images.values()) {
-      images[image.channel.path] = {process: process.state, ...counters.state, reportedAt: image.reportedAt};
+      images[image.channel.path] = {
+        open: image.open,
+        process: process.state,
+        ...counters.state,
+        reportedAt: image.reportedAt,
+      };
     }
     return {images, seen: this.#stats.seen, lost: this.#stats.lost, notes: [...this.notes]};
   }
@@ -232,6 +238,7 @@ export class Pipeline {
   }
 
   #restore(running: Running, before: ImageState): void {
+    running.image.open = before.open;
     running.process.state = before.process;
     running.counters.state = before;
     running.image.reportedAt = before.reportedAt;

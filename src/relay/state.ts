@@ -7,9 +7,11 @@
 import {readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {ScopeError} from '../base/errors.js';
+import type {OpenState} from './image.js';
 import type {ProcessState} from './sources/process.js';
 
 export interface ImageState {
+  open: OpenState;
   process: ProcessState;
   /** Counters and losses that were reported. */
   counters: number[];

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The clockwork of a session relay: passes when woken, ticks and commits by time, ends when everything is over. */
+import type {ChannelFolder} from '../channel/index.js';
+import type {SessionWriter} from '../session/index.js';
+import type {Outputs} from './outputs.js';
+import type {Pipeline} from './pipeline.js';
+
+/** Between two looks at what is over, due or to be committed. */
+const BEAT_MS = 50;
+/** Text of the console is joined for so long at most, and a query waits at most twice as long. */
+const COMMIT_MS = 200;
+const IDLE_COMMIT_MS = 50;
+const TICK_MS = 1000;
+/** Beats without any process until the session is over: a new image may be on its way. */
+const QUIET_BEATS = 2;
+
+export interface LoopParts {
+  folder: ChannelFolder;
+  pipeline: Pipeline;
+  writer: SessionWriter;
+  outputs: Outputs | undefined;
+  /** Whether the session's own process lives, also one that cannot be scoped. */
+  rootLives: () => boolean;
+}
+
+/** `over`: every process has ended and all is stored. `stopped`: by a signal, the session goes on. */
+export type LoopEnd = 'over' | 'stopped';
+
+export class SessionLoop {
+  readonly #parts: LoopParts;
+  #end: (how: LoopEnd) => void = () => undefined;
+  #fail: (cause: unknown) => void = () => undefined;
+  #scheduled = false;
+  #more = false;
+  #quiet = 0;
+  #committed = 0;
+  #ticked = Date.now();
+
+  constructor(parts: LoopParts) {
+    this.#parts = parts;
+  }
+
+  async run(): Promise<LoopEnd> {
+    const ended = new Promise<LoopEnd>((resolve, reject) => {
+      this.#end = resolve;
+      this.#fail = reject;
+    });
+    this.#parts.folder.start(() => this.#schedule());
+    this.#schedule();
+    const beat = setInterval(() => this.#guard(() => this.#beat()), BEAT_MS);
+    const stop = () => this.#end('stopped');
+    process.once('SIGTERM', stop);
+    process.once('SIGINT', stop);
+    try {
+      const how = await ended;
+      this.#commit();
+      return how;
+    } finally {
+      clearInterval(beat);
+      process.off('SIGTERM', stop);
+      process.off('SIGINT', stop);
+    }
+  }
+
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (cause) {
+      this.#fail(cause);
+    }
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#guard(() => this.#pass());
+    });
+  }
+
+  #pass(): void {
+    const {pipeline} = this.#parts;
+    this.#more = pipeline.pass();
+    if (this.#more) this.#schedule();
+    const since = Date.now() - this.#committed;
+    if (since >= (pipeline.dirty ? COMMIT_MS : IDLE_COMMIT_MS)) this.#commit();
+  }
+
+  #beat(): void {
+    const now = Date.now();
+    if (!this.#more) this.#pass();
+    if (now - this.#ticked >= TICK_MS) {
+      this.#ticked = now;
+      this.#parts.pipeline.tick();
+      this.#parts.outputs?.tick();
+    }
+    if (this.#isOver()) this.#end('over');
+  }
+
+  #isOver(): boolean {
+    const {folder, pipeline, rootLives} = this.#parts;
+    if (this.#more || pipeline.stats.live > 0 || rootLives()) this.#quiet = 0;
+    else {
+      folder.scan();
+      this.#quiet += 1;
+    }
+    return this.#quiet > QUIET_BEATS;
+  }
+
+  #commit(): void {
+    const {pipeline, writer, outputs} = this.#parts;
+    if (pipeline.dirty) {
+      const {seen, live, lost} = pipeline.stats;
+      const destinations = outputs && {
+        destinations: Object.fromEntries(outputs.status().destinations.map((d) => [d.name, d])),
+      };
+      writer.setStatus({processes: {seen, live}, lost, notes: [...pipeline.notes], ...destinations});
+      pipeline.commit();
+    } else writer.commit();
+    this.#committed = Date.now();
+  }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Real programs under the real library, read by the session relay. */
+import {existsSync} from 'node:fs';
+import {join} from 'node:path';
+import {afterEach, beforeEach, describe, expect, it} from 'vitest';
+import {runSession} from '../../../src/relay/session.js';
+import {readStatus} from '../../../src/session/index.js';
+import {problemsOf} from '../../helpers/schemas.js';
+import {eventsOf, linesOf, metricsOf, type ScopedHome, scopedHome} from '../../helpers/scoped.js';
+
+let scoped: ScopedHome;
+beforeEach(() => {
+  scoped = scopedHome();
+});
+afterEach(() => {
+  scoped.clean();
+});
+
+describe('a session', () => {
+  it('of a command that lived a millisecond is complete', async () => {
+    const workdir = scoped.run('/bin/echo', 'hello', 'there');
+    expect(await runSession(workdir)).toBe(0);
+    const [start, ...events] = eventsOf(workdir);
+    expect(start!.info!.process).toMatchObject({procname: 'echo', cmd: '/bin/echo hello there'});
+    expect(events.find((event) => event.body.sourcetype === 'console')!.body).toMatchObject({
+      source: 'stdout',
+      proc: 'echo',
+      data: {message: 'hello there\n'},
+    });
+    const names = metricsOf(workdir).map((metric) => metric._metric);
+    expect(names.slice(0, 7)).toEqual([
+      'proc.start',
+      'proc.cpu',
+      'proc.cpu_perc',
+      'proc.mem',
+      'proc.thread',
+      'proc.fd',
+      'proc.child',
+    ]);
+    expect(readStatus(workdir)).toMatchObject({state: 'ended', processes: {seen: 1, live: 0}, lost: {}});
+    expect(existsSync(join(workdir, 'channels'))).toBe(false);
+  });
+
+  it('has the files that were opened, read, closed and deleted, as the counters say', async () => {
+    const workdir = scoped.run('/bin/sh', '-c', 'echo one > a.log; cat a.log; rm a.log');
+    await runSession(workdir);
+    const events = eventsOf(workdir);
+    const about = (source: string) =>
+      events.filter((event) => event.body?.source === source).map((event) => event.body.data);
+    expect(about('fs.delete')).toMatchObject([{file: 'a.log', proc: 'rm'}]);
+    const read = about('fs.close').find((data) => data.file === 'a.log' && data.proc === 'cat');
+    expect(read).toMatchObject({file_read_bytes: 4, file_perms: 644});
+    expect(events.find((event) => event.body?.source === 'a.log')!.body).toMatchObject({
+      sourcetype: 'file',
+      data: {message: 'one\n'},
+    });
+    expect(events.filter((event) => event.body?.source === 'stdout')[0]!.body).toMatchObject({
+      proc: 'cat',
+      data: {message: 'one\n'},
+    });
+    const counted = (name: string) =>
+      metricsOf(workdir)
+        .filter((metric) => metric._metric === name)
+        .reduce((sum, metric) => sum + (metric._value as number), 0);
+    expect(counted('fs.open')).toBe(about('fs.open').length);
+    expect(counted('fs.delete')).toBe(1);
+    const lines = [...linesOf(workdir, 'events.json'), ...linesOf(workdir, 'metrics.json')];
+    expect(lines.flatMap(problemsOf)).toEqual([]);
+  });
+
+  it('goes on until the last process in the background has ended', async () => {
+    const workdir = scoped.run('/bin/sh', '-c', '(sleep 0.3; echo late >&2) & echo first');
+    await runSession(workdir);
+    const text = eventsOf(workdir)
+      .filter((event) => event.body?.sourcetype === 'console')
+      .map((event) => event.body.data.message);
+    expect(text).toEqual(['first\n', 'late\n']);
+  });
+
+  it('without a process that can be read ends', async () => {
+    const workdir = scoped.run('/bin/echo', 'x');
+    await runSession(workdir);
+    const before = linesOf(workdir, 'events.json');
+    expect(await runSession(workdir)).toBe(0);
+    expect(linesOf(workdir, 'events.json')).toEqual(before);
+  });
+});
