@@ -89,6 +89,9 @@ void sc_plans_prepare_process(pid_t pid, const char *plans);
 /* `scope CMD…` and `scope run [flags] -- CMD…`. Returns an exit status only when nothing was run. */
 int sc_run(const struct sc_install *in, int flagc, char **flags, int argc, char **argv);
 
+/* Becomes the static program path with the library in it; SCOPE_DIR says where its channel goes. */
+int sc_inject_exec(const struct sc_install *in, const char *path, char **argv);
+
 /* `scope attach …`, `scope detach …`: exit status. */
 int sc_attach(const struct sc_install *in, int argc, char **argv);
 int sc_detach(const struct sc_install *in, int argc, char **argv);

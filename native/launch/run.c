@@ -154,3 +154,16 @@ int sc_run(const struct sc_install *in, int flagc, char **flags, int argc, char 
 
 	return status != 0 ? status : sc_run_exec(in, &s, path, argv);
 }
+
+int sc_inject_exec(const struct sc_install *in, const char *path, char **argv)
+{
+	const char *dir = getenv("SCOPE_DIR");
+	char notes[PATH_MAX + 16];
+
+	if (dir && *dir) {
+		snprintf(notes, sizeof(notes), "%s/notes", dir);
+		sc_inject_next_exec(in->libscope, dir, notes);
+	}
+	execv(path, argv);
+	return errno == ENOENT ? 127 : 126;
+}

@@ -14,4 +14,7 @@
 /* Used between our own processes; not shown. */
 #define SC_HIDDEN_LIST(X) X("session") X("prepare")
 
+/* The launcher's own: `inject-exec PATH ARGV…` becomes PATH with the library in it (native/probe/exec_static.c). */
+#define SC_INJECT_EXEC_WORD "inject-exec"
+
 #endif

@@ -97,7 +97,7 @@ static size_t put_removed(char *to, size_t size, const char *old)
 	return n + 1;
 }
 
-static void *allocate(size_t size, uint64_t tp)
+void *sc_exec_allocate(size_t size, uint64_t tp)
 {
 	for (int i = 0; i < SETUPS; i++) {
 		uint64_t none = 0;
@@ -163,7 +163,7 @@ char **sc_exec_environment(const char *path, char **envp, uint64_t tp)
 		return envp;
 	size = (f.count + 3) * sizeof(char *) + sizeof(sc_exec_setup) + 16 +
 	       (old ? sc_strlen(old) : 0);
-	out = allocate(size, tp);
+	out = sc_exec_allocate(size, tp);
 	if (!out)
 		return envp;
 	text = (char *)(out + f.count + 3);

@@ -174,6 +174,12 @@ extern struct sc_exec_setup sc_exec_setup;
  */
 char **sc_exec_environment(const char *path, char **envp, uint64_t tp);
 
+/* Memory until sc_exec_release(), or NULL. */
+void *sc_exec_allocate(size_t size, uint64_t tp);
+
+/* Sends the exec of a static program through the launcher: 1, and *path and *argv are changed; 0: left alone. */
+int sc_exec_through_launcher(const char **path, char ***argv, uint64_t tp);
+
 /* The exec failed, or its vfork child is gone: memory of the thread's environments is freed. */
 void sc_exec_release(uint64_t tp);
 

@@ -139,8 +139,12 @@ static void exec_pre(struct sc_call *c)
 	} else {
 		sc_count_muted(c->nr);
 	}
-	if (!sc_chan.quiet && sc_readable(path, 1) && (!envp || sc_readable(envp, sizeof(*envp))))
-		c->arg[2 + at] = (uint64_t)sc_exec_environment(path, envp, tp);
+	if (sc_chan.quiet || !sc_readable(path, 1) || (envp && !sc_readable(envp, sizeof(*envp))))
+		return;
+	c->arg[2 + at] = (uint64_t)sc_exec_environment(path, envp, tp);
+	if (!at && sc_readable((void *)c->arg[1], sizeof(char *)) &&
+	    sc_exec_through_launcher(&path, (char ***)&c->arg[1], tp))
+		c->arg[0] = (uint64_t)path;
 }
 
 /* Only a failed exec comes back. */

@@ -7,7 +7,7 @@
 // Calls issued from the text of LIBRARY (libscope.so's own) are not counted, nor what a process image does
 // before that library's constructor has returned: an image counts from the first call behind the library's
 // first own calls; a forked child counts from its birth when its parent did. An image in which the library
-// never makes a call is not counted. OUT gets lines "NR CALLS BYTES", BYTES the sum of positive results.
+// never makes a call is not counted. LIBRARY "-": everything counts from the first instruction. OUT gets lines "NR CALLS BYTES", BYTES the sum of positive results.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -102,7 +102,7 @@ static void enter(struct task *t, const struct __ptrace_syscall_info *si)
 	t->counted = 0;
 	t->nr = (unsigned)si->entry.nr;
 	if (!im)
-		im = new_image(t, LOADING);
+		im = new_image(t, strcmp(library, "-") == 0 ? COUNTING : LOADING);
 	if (!im->hi && im->phase == LOADING)
 		find_library(t);
 	own = ip > im->lo && ip <= im->hi;
@@ -186,7 +186,7 @@ static int stopped(struct task *t, int status)
 		return 0;
 	}
 	if (event == PTRACE_EVENT_EXEC) {
-		new_image(t, LOADING);
+		new_image(t, strcmp(library, "-") == 0 ? COUNTING : LOADING);
 		return 0;
 	}
 	if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) {
