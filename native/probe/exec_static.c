@@ -41,24 +41,46 @@ static int is_static(const char *path)
 	       sc_sys4(__NR_getxattr, (long)path, (long)XATTR_CAPS, 0, 0) < 0;
 }
 
+/*
+ * /proc/self/exe is the launcher once the launcher runs, and /proc/self/fd/N may be gone: what such a
+ * path leads to is taken. 0: no name that lasts.
+ */
+static int lasting(const char **path, char *name, size_t size)
+{
+	long n;
+
+	if (!sc_starts(*path, "/proc/"))
+		return 1;
+	n = sc_sys4(__NR_readlinkat, AT_FDCWD, (long)*path, (long)name, (long)size - 1);
+	if (n <= 0 || name[0] != '/')
+		return 0;
+	name[n] = 0;
+	*path = name;
+	return 1;
+}
+
 int sc_exec_through_launcher(const char **path, char ***argv, uint64_t tp)
 {
 	static const char word[] = "inject-exec";
 	const char *launcher = sc_chan.hub ? sc_chan.hub->launcher : "";
-	size_t argc = 0;
-	char **out;
+	const char *real = *path;
+	char name[256], **out;
+	size_t argc = 0, len;
 
-	if (sc_chan.quiet || !launcher[0] || !is_static(*path) ||
+	if (sc_chan.quiet || !launcher[0] || !lasting(&real, name, sizeof(name)) || !is_static(real) ||
 	    sc_sys2(__NR_access, (long)launcher, X_OK) < 0)
 		return 0;
 	while (*argv && (*argv)[argc])
 		argc++;
-	out = sc_exec_allocate((argc + 4) * sizeof(*out), tp);
+	len = sc_strlen(real) + 1;
+	out = sc_exec_allocate((argc + 4) * sizeof(*out) + len, tp);
 	if (!out)
 		return 0;
+	memcpy(out + argc + 4, real, len);
+	real = (char *)(out + argc + 4);
 	out[0] = (char *)launcher;
 	out[1] = (char *)word;
-	out[2] = (char *)*path;
+	out[2] = (char *)real;
 	memcpy(out + 3, *argv, argc * sizeof(*out));
 	out[argc + 3] = NULL;
 	*path = launcher;
