@@ -12,6 +12,9 @@ type Loaders = {
 
 const LOADERS: Loaders = {
   otlp: () => import('../exporters/otlp/index.js'),
+  kafka: () => import('../exporters/kafka/index.js'),
+  prometheus: () => import('../exporters/prometheus/index.js'),
+  splunk: () => import('../exporters/splunk/index.js'),
   statsd: () => import('../exporters/statsd/index.js'),
   file: () => import('../exporters/file/index.js'),
   socket: () => import('../exporters/socket/index.js'),

@@ -31,6 +31,10 @@ export function createScrapeServer(
   const {host, port} = parseListen(settings.listen);
   const listener: RequestListener = (request, response) => {
     const path = (request.url ?? '').split('?')[0];
+    if (path === '/healthz') {
+      response.writeHead(200, {'content-type': 'text/plain'}).end('ok\n');
+      return;
+    }
     if (path !== settings.path) {
       response.writeHead(404, {'content-type': 'text/plain'}).end(`${settings.path} is here\n`);
       return;
