@@ -238,6 +238,15 @@ static void write_threads(uint64_t count, uint32_t size, uint32_t threads)
 		pthread_join(thread[i], NULL);
 }
 
+/* Until the reader has everything, 20 ms at most: then it is the spool that is full. */
+static void let_reader_follow(void)
+{
+	const struct timespec nap = {0, 200000};
+
+	for (int i = 0; i < 100 && atomic_load(&shard(0)->tail) != atomic_load(&shard(0)->head); i++)
+		nanosleep(&nap, NULL);
+}
+
 static void write_or_drop(uint64_t count, uint32_t size)
 {
 	for (uint64_t i = 0; i < count; i++) {
@@ -246,6 +255,8 @@ static void write_or_drop(uint64_t count, uint32_t size)
 			fill(r, 0, i, size, __builtin_ia32_rdtsc());
 		else
 			atomic_fetch_add(&header()->lost[SC_LOST_FULL], 1);
+		if (i % 500 == 499)
+			let_reader_follow();
 	}
 }
 
