@@ -139,6 +139,18 @@ bool Channel::Pending()
 	return false;
 }
 
+bool Channel::Changed(bool thorough)
+{
+	/* The count is raised after the commit: a record counted here is seen in its ring below. */
+	uint64_t records = header()->records.load(std::memory_order_acquire);
+
+	if (!thorough && !left_ && records == seen_)
+		return false;
+	seen_ = records;
+	left_ = Pending();
+	return left_;
+}
+
 /*
  * Adds `count` values at `offset` of every shard. A shard without a ring may still have counters: it is
  * read through the file, because touching a hole of the mapping would allocate its page.

@@ -29,6 +29,8 @@ struct FdRow {
 	} entry;
 };
 
+constexpr char kTruncated[] = "the file was truncated";
+
 class Channel {
       public:
 	Channel(uint32_t key, std::string name, int32_t pid, uint64_t tsc);
@@ -80,6 +82,11 @@ class Channel {
 	uint32_t Rings();
 	/* A ring has something between tail and head. Drain thread. */
 	bool Pending();
+	/*
+	 * The same for one cache line: looks at the rings only when records were committed since, when
+	 * something was left there, or when told to. An unfinished record shows in a thorough look only.
+	 */
+	bool Changed(bool thorough);
 
 	/* Sums over the shards. */
 	void Counters(double *out) const;
@@ -111,6 +118,8 @@ class Channel {
 	Mapping map_;
 	Ring rings_[SC_SHARDS];
 	uint32_t attached_ = 0; /* bits of rings_ in use */
+	uint64_t seen_ = 0;	/* header.records at the last look … */
+	bool left_ = true;	/* … and whether the rings had something then */
 	std::atomic<const char *> failure_{nullptr};
 };
 

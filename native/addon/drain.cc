@@ -78,7 +78,7 @@ bool Drainer::Collect(Channel &channel, const WriterState &writer)
 		if (!(pending & (1u << i)))
 			continue;
 		if (channel.ring(i).Collect(found_[i], budget, writer, taken_[i]) != 0) {
-			channel.Fail("impossible ring positions");
+			channel.Fail(channel.map().Broken() ? kTruncated : "impossible ring positions");
 			return false;
 		}
 		cutoff = std::min(cutoff, taken_[i].cutoff);

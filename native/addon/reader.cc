@@ -20,6 +20,8 @@ namespace {
 
 /* Longest sleep: what lies in a ring below its high-water mark waits no longer. */
 constexpr uint64_t kNapNs = 10 * kMillisecond;
+/* Every so many passes the rings are looked at whatever the channel says of itself. */
+constexpr uint64_t kThorough = 64;
 /* A consumer that takes nothing for so long must not keep applications waiting. */
 constexpr uint64_t kConsumerNs = 10 * kSecond;
 
@@ -169,6 +171,7 @@ bool Reader::Pass(uint64_t now_ns, bool &again)
 	size_t count = working_.size();
 
 	full_ = false;
+	thorough_ = passes_.load(std::memory_order_relaxed) % kThorough == 0;
 	/* Another one first each time, so that a full spool starves nobody. */
 	turn_ = count ? (turn_ + 1) % count : 0;
 	for (size_t i = 0; i < count && !full_; i++)
@@ -191,10 +194,10 @@ bool Reader::PassOne(Channel &channel, uint64_t now_ns, bool &again)
 	bool ended = channel.ended.load(std::memory_order_acquire);
 	Drained result = Drained::kNothing;
 
-	if (!channel.failure() && channel.Pending())
+	if (!channel.failure() && channel.Changed(ended || thorough_))
 		result = drainer_.Drain(channel, ended, now_ns);
 	if (channel.map().Broken())
-		channel.Fail("the file was truncated");
+		channel.Fail(kTruncated);
 	if (result == Drained::kFull) {
 		full_ = true;
 		return false;

@@ -109,6 +109,7 @@ class Reader {
 	uint64_t working_version_ = 0;
 	size_t turn_ = 0; /* where the next pass begins */
 	bool full_ = false;
+	bool thorough_ = false;
 
 	std::vector<std::shared_ptr<Channel>> released_; /* consumer: to be unlinked */
 	std::function<void()> wake_;

@@ -12,6 +12,7 @@
  *   head:N                    adds N to the head of shard 0
  *   count:INDEX:N             adds N to a counter; fd:FD adds an entry
  *   state:N  exit:CODE  kill  exec:PATH  fork:COUNT (children that write 1 record)  truncate:SIZE
+ *   idle:COUNT                children with idle channels; "paused" when all are there
  *   pause                     prints "paused" and waits for a line
  */
 #define _GNU_SOURCE
@@ -297,6 +298,32 @@ static void pause_for_line(void)
 	} while (c != '\n');
 }
 
+static void fork_idle(uint64_t count)
+{
+	int gate[2], ready[2];
+	char c = 0;
+
+	if (pipe(gate) != 0 || pipe(ready) != 0)
+		die("pipe");
+	for (uint64_t i = 0; i < count; i++) {
+		if (fork() == 0) {
+			close(gate[1]);
+			open_channel(SC_ORIGIN_FORK);
+			if (write(ready[1], "r", 1) != 1 || read(gate[0], &c, 1) < 0)
+				_exit(97);
+			_exit(0);
+		}
+	}
+	for (uint64_t i = 0; i < count; i++) {
+		if (read(ready[0], &c, 1) != 1)
+			die("read");
+	}
+	pause_for_line();
+	close(gate[1]);
+	while (wait(NULL) > 0)
+		;
+}
+
 static void perform(char *op)
 {
 	uint64_t n[3] = {0, 0, 1};
@@ -340,6 +367,8 @@ static void perform(char *op)
 		die("truncate");
 	else if (!strcmp(op, "again"))
 		open_channel(SC_ORIGIN_LAUNCH);
+	else if (!strcmp(op, "idle"))
+		fork_idle(n[0]);
 	else if (!strcmp(op, "pause"))
 		pause_for_line();
 }
