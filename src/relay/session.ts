@@ -45,7 +45,7 @@ export async function runSession(workdir: string): Promise<number> {
 /** The effective configuration that the launcher's `prepare` left, else the defaults of an interactive session. */
 function configOf(workdir: string): Config {
   const file = join(workdir, FILES.config);
-  if (existsSync(file)) return loadConfig({file, env: {}, cwd: workdir});
+  if (existsSync(file)) return loadConfig({file, env: {}, cwd: workdir, literal: true});
   const config = defaultConfig();
   // As src/cli/run-config.ts has it. The session has a size limit instead of a rate.
   config.event.format.maxeventpersec = 0;

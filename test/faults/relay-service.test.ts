@@ -164,7 +164,7 @@ describe('scope relay', () => {
     await expect
       .poll(() => one.log(), WAIT)
       .toMatch(/not reloaded[\s\S]*relay\.yml:4:16: routes\[0\]\.to\[0\]: there is no exporter "nobody"/);
-    expect(status().configError).toMatch(/nobody/);
+    await expect.poll(() => status().configError, WAIT).toMatch(/nobody/);
     configure(
       'exporters: {out: {type: file, path: DIR/out}, two: {type: file, path: DIR/two}}\ndefault: {to: [out, two]}\n',
     );
@@ -173,7 +173,7 @@ describe('scope relay', () => {
     app('echo second');
     await expect.poll(() => text('two'), WAIT).toContain('second');
     expect(text('two')).not.toContain('first');
-    expect(status().configError).toBeUndefined();
+    await expect.poll(() => status().configError, WAIT).toBeUndefined();
     await one.end('SIGTERM');
     expect(text('out')).toContain('second');
   });

@@ -13,12 +13,13 @@ import {type ChannelFolder, openFolder} from '../../channel/index.js';
 import type {Config, Loaded} from '../../config/index.js';
 import type {RelayRecord} from '../../records/types.js';
 import {RELEASE} from '../../records/version.js';
+import {hubOptions} from '../hub.js';
 import type {Log} from '../log.js';
 import {Outputs} from '../outputs.js';
 import {Pipeline, type Sink} from '../pipeline.js';
 import {type Admin, startAdmin} from './admin.js';
 import {createSelfMetrics, selfProcess} from './self.js';
-import {ChangingSettings, fileWatch, hubControl, processPartsDiffer} from './settings.js';
+import {ChangingSettings, processPartsDiffer} from './settings.js';
 import {type WatchedFile, watchFile} from './source-file.js';
 import {hubIdentity, Positions} from './state-file.js';
 import {isAlive, readStatus, type ServiceStatus, writeStatus} from './status.js';
@@ -44,6 +45,12 @@ export interface ServiceOptions {
   dir: string;
   stateDir: string;
   log: Log;
+}
+
+/** What the library is told; the relay narrows it for each process. */
+function hubForService(config: Config): ReturnType<typeof hubOptions> & {control: {wait: boolean}} {
+  const {control, fileWatch} = hubOptions(config);
+  return {control: {...control, wait: config.relay.wait}, fileWatch};
 }
 
 export class RelayService {
@@ -133,11 +140,10 @@ export class RelayService {
 
   #openFolder(dir: string): void {
     const hub = {
+      ...hubForService(this.#config),
       create: true,
-      control: hubControl(this.#config, this.#settings.base),
       library: NATIVE.library,
       launcher: NATIVE.launcher,
-      fileWatch: fileWatch(this.#config),
       spoolMax: this.#config.relay.spool_max_bytes,
     };
     // A hub is needed before we can know whether what we saved belongs to it.
@@ -312,8 +318,9 @@ export class RelayService {
 
   #changeSettings(config: Config): void {
     this.#settings.change(config);
-    this.#folder.setControl(hubControl(config, this.#settings.base));
-    this.#folder.setFileWatch(fileWatch(config));
+    const {control, fileWatch} = hubForService(config);
+    this.#folder.setControl(control);
+    this.#folder.setFileWatch(fileWatch);
   }
 
   async #changeAdmin(before: string | undefined, now: string | undefined): Promise<void> {

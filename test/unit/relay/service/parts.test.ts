@@ -14,13 +14,12 @@ import {
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
-import {runDfa} from '../../../../src/config/dfa.js';
 import {loadConfig} from '../../../../src/config/index.js';
 import {noDrops} from '../../../../src/delivery/ledger.js';
 import {createLog} from '../../../../src/relay/log.js';
 import {metricsText, parseListen, startAdmin} from '../../../../src/relay/service/admin.js';
 import {createSelfMetrics, selfProcess} from '../../../../src/relay/service/self.js';
-import {ChangingSettings, fileWatch, processPartsDiffer} from '../../../../src/relay/service/settings.js';
+import {ChangingSettings, processPartsDiffer} from '../../../../src/relay/service/settings.js';
 import {watchFile} from '../../../../src/relay/service/source-file.js';
 import {hubIdentity, Positions} from '../../../../src/relay/service/state-file.js';
 import {isAlive, readStatus, type ServiceStatus, writeStatus} from '../../../../src/relay/service/status.js';
@@ -214,16 +213,6 @@ describe('settings', () => {
     expect(settings.base.metrics.verbosity).toBe(4);
     settings.change(config('metric: {format: {verbosity: 9}}'));
     expect(settings.base.metrics.verbosity).toBe(9);
-  });
-
-  it('watch the files of all custom entries', () => {
-    const watch = fileWatch(
-      config(
-        'event: {watch: [{type: file, name: "\\\\.txt$"}]}\ncustom: {a: {filter: {procname: x}, config: {event: {watch: [{type: file, name: ^/srv}]}}}}',
-      ),
-    );
-    expect(['/a.txt', '/srv/x', '/a.log'].map((name) => runDfa(watch, name))).toEqual([true, true, false]);
-    expect(runDfa(fileWatch(config('event: {watch: [{type: fs}]}')), '/a.log')).toBe(false);
   });
 
   it('know when a reload concerns processes', () => {
