@@ -9,6 +9,8 @@ type Shell = (typeof SHELLS)[number];
 interface Word {
   name: string;
   description: string;
+  /** Second words, e.g. of `relay`. */
+  subcommands: string[];
   flags: {short?: string; long?: string; description: string; value: boolean}[];
 }
 
@@ -33,7 +35,7 @@ async function completion(context: Context, shell: Shell): Action {
     .filter((c) => !(c as unknown as {_hidden: boolean})._hidden)
     .flatMap(describe);
   const make = {bash, zsh, fish}[shell];
-  context.write(make([...words, {name: 'help', description: 'show help', flags: []}]));
+  context.write(make([...words, {name: 'help', description: 'show help', flags: [], subcommands: []}]));
   return 0;
 }
 
@@ -44,10 +46,12 @@ function describe(command: Command): Word[] {
     description: o.description,
     value: o.required || o.optional,
   }));
+  const subcommands = command.commands.map((c) => c.name());
   return [command.name(), ...command.aliases()].map((name) => ({
     name,
     description: command.description(),
     flags,
+    subcommands,
   }));
 }
 
@@ -56,10 +60,10 @@ const allFlags = (w: Word) => w.flags.flatMap((f) => [f.short, f.long].filter((x
 function bash(words: readonly Word[]): string {
   const cases = words
     .filter((w) => w.flags.length > 0)
-    .map((w) => `    ${w.name}) flags="${allFlags(w).join(' ')}" ;;`);
+    .map((w) => `    ${w.name}) flags="${allFlags(w).join(' ')}" words="${w.subcommands.join(' ')}" ;;`);
   return `# bash completion of scope
 _scope() {
-  local cur="\${COMP_WORDS[COMP_CWORD]}" flags=""
+  local cur="\${COMP_WORDS[COMP_CWORD]}" flags="" words=""
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "${words.map((w) => w.name).join(' ')}" -- "$cur") $(compgen -c -- "$cur"))
     return
@@ -69,7 +73,7 @@ ${cases.join('\n')}
   esac
   case "$cur" in
     -*) COMPREPLY=($(compgen -W "$flags --help" -- "$cur")) ;;
-    *) COMPREPLY=($(compgen -f -- "$cur")) ;;
+    *) COMPREPLY=($(compgen -W "$words" -- "$cur") $(compgen -f -- "$cur")) ;;
   esac
 }
 complete -o default -F _scope scope
@@ -86,7 +90,7 @@ function zsh(words: readonly Word[]): string {
         .filter((x) => x !== undefined)
         .map((x) => `'${x}[${zshText(f.description)}]${f.value ? ': :' : ''}'`),
     );
-    return `    ${w.name}) _arguments ${[...specs, "'*: :_files'"].join(' ')} ;;`;
+    return `    ${w.name}) _arguments ${[...specs, w.subcommands.length > 0 ? `'1: :(${w.subcommands.join(' ')})'` : "'*: :_files'"].join(' ')} ;;`;
   });
   return `#compdef scope
 # zsh completion of scope
@@ -118,6 +122,9 @@ function fish(words: readonly Word[]): string {
   const lines = ['# fish completion of scope'];
   for (const w of words) {
     lines.push(`complete -c scope -n __fish_use_subcommand -a ${w.name} -d ${fishText(w.description)}`);
+    for (const sub of w.subcommands) {
+      lines.push(`complete -c scope -n '__fish_seen_subcommand_from ${w.name}' -a ${sub}`);
+    }
     for (const f of w.flags) {
       const short = f.short ? ` -s ${f.short.slice(1)}` : '';
       const long = f.long ? ` -l ${f.long.slice(2)}` : '';

@@ -67,10 +67,15 @@ describe('scope', () => {
           [...text.matchAll(/^\| `(-[^`]+)` \|/gm)].map((m) => m[1]!),
         ]),
     );
-    const shown = (await program()).commands.filter((c) => !(c as unknown as {_hidden: boolean})._hidden);
-    expect([...sections.keys()].sort()).toEqual(shown.map((c) => c.name()).sort());
-    for (const command of shown) {
-      expect(sections.get(command.name()), command.name()).toEqual(command.options.map((o) => o.flags));
+    const shown = (await program()).commands
+      .filter((c) => !(c as unknown as {_hidden: boolean})._hidden)
+      .flatMap((c): [string, typeof c][] => [
+        [c.name(), c],
+        ...c.commands.map((n): [string, typeof c] => [`${c.name()} ${n.name()}`, n]),
+      ]);
+    expect([...sections.keys()].sort()).toEqual(shown.map(([name]) => name).sort());
+    for (const [name, command] of shown) {
+      expect(sections.get(name), name).toEqual(command.options.map((o) => o.flags));
     }
   });
 });
