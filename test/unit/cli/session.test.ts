@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+import {existsSync, lstatSync, readFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {afterEach, beforeEach, describe, expect, it} from 'vitest';
+import {Scope, waitFor} from '../../helpers/scope.js';
+
+let scope: Scope;
+beforeEach(() => {
+  scope = new Scope();
+});
+afterEach(() => scope.close());
+
+const json = (text: string) =>
+  text
+    .trim()
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+/** All lines that the last session recorded on the console. */
+function consoleLines(): string[] {
+  const {stdout} = scope.run(['events', '-s', 'stdout', '-j']);
+  return json(stdout)
+    .map((e) => e.data.message)
+    .join('')
+    .split('\n')
+    .filter(Boolean);
+}
+
+describe('a session from launch to query', () => {
+  it('shows what a command did that lived a millisecond', () => {
+    expect(scope.run(['/bin/echo', 'something'])).toEqual({status: 0, stdout: 'something\n', stderr: ''});
+    const events = json(scope.run(['events', '-t', 'console', '-j']).stdout);
+    expect(events).toMatchObject([{source: 'stdout', proc: 'echo', data: {message: 'something\n'}}]);
+    const detail = scope.run(['events', events[0].Id]).stdout;
+    expect(detail).toMatch(/^Command: +\/bin\/echo something$/m);
+    const metrics = scope.run(['metrics']).stdout;
+    for (const name of ['proc.start', 'proc.cpu', 'proc.mem', 'proc.fd', 'proc.child'])
+      expect(metrics).toContain(name);
+    expect(scope.run(['hist']).stdout).toMatch(/ 1 +echo +\/bin\/echo something +\d+ /);
+    const dir = scope.run(['hist', '-d']).stdout.trim();
+    for (const name of ['args.json', 'events.json', 'metrics.json', 'scope.yml'])
+      expect(existsSync(join(dir, name))).toBe(true);
+    expect(lstatSync(join(dir, 'channels'), {throwIfNoEntry: false})).toBeUndefined();
+  });
+
+  it('records as configured from the first call on', () => {
+    expect(scope.run(['run', '-v', '9', '--', '/bin/cat', '/etc/hostname']).status).toBe(0);
+    const opened = json(scope.run(['metrics', '-m', 'fs.open', '-j']).stdout);
+    expect(opened.map((m) => m.file)).toContain('/etc/hostname');
+  });
+
+  it('runs nothing when a flag or a variable is wrong', () => {
+    expect(scope.run(['run', '--nope', '--', '/bin/echo', 'x'])).toMatchObject({
+      status: 2,
+      stdout: '',
+      stderr: expect.stringContaining('--nope'),
+    });
+    expect(scope.run(['/bin/echo', 'x'], {SCOPE_METRIC_VERBOSITY: '12'})).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringContaining('SCOPE_METRIC_VERBOSITY'),
+    });
+    expect(scope.run(['hist'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('No prior sessions'),
+    });
+  });
+
+  it('shows a running command what it did so far, and goes on after its relay was killed', async () => {
+    // cat: what the test writes is what the command writes, so nothing here depends on time.
+    const child = scope.start(['/bin/cat'], 'pipe');
+    let shown = '';
+    child.stdout!.on('data', (d) => {
+      shown += d;
+    });
+    const say = async (line: string) => {
+      child.stdin!.write(`${line}\n`);
+      await waitFor(() => shown.includes(line), `cat to write ${line}`);
+    };
+    await say('first');
+    expect(consoleLines()).toEqual(['first']);
+    expect(scope.run(['hist', '-r', '-j']).stdout).toContain('"running":true');
+    await say('second');
+    const relay = scope.relay!;
+    process.kill(relay, 'SIGKILL');
+    await waitFor(() => scope.relay === undefined, 'the relay to be gone');
+    await say('third');
+    // The query finds no relay and starts one.
+    expect(consoleLines()).toEqual(['first', 'second', 'third']);
+    expect(scope.relay).not.toBe(relay);
+    process.kill(scope.relay!, 'SIGKILL');
+    await say('fourth');
+    child.stdin!.end();
+    await new Promise((resolve) => child.once('exit', resolve));
+    // Command and relay are both gone: the channels are still there.
+    expect(consoleLines()).toEqual(['first', 'second', 'third', 'fourth']);
+    const state = () => JSON.parse(readFileSync(join(scope.workdir, 'status.json'), 'utf8')).state;
+    await waitFor(() => state() === 'ended', 'the session to end');
+  });
+
+  it('keeps as many sessions as it is told', async () => {
+    for (let i = 0; i < 3; i++) {
+      expect(scope.run(['/bin/true'], {SCOPE_HISTORY_KEEP: '2'}).status).toBe(0);
+      scope.run(['events']);
+    }
+    await waitFor(
+      () => scope.run(['hist', '-a', '-d']).stdout.trim().split('\n').length === 2,
+      'the oldest session to go',
+    );
+  });
+});
