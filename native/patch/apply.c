@@ -150,7 +150,8 @@ int sc_apply(struct sc_patched *out, struct sc_plan *plan, uint64_t bias, int fd
 	out->done = plan->sites - out->differs;
 	if (!out->done)
 		return 0;
-	if (!out->differs && plan->runs && fd >= 0) {
+	/* A running program gets its own pages back at detach; no overlay for it. */
+	if (!running && !out->differs && plan->runs && fd >= 0) {
 		ret = map_overlay(out, fd);
 		out->overlay = ret == 0;
 		if (!ret)
