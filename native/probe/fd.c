@@ -101,7 +101,8 @@ static struct sc_fd *learn(struct sc_hook *h, int fd, struct sc_fd *f)
 	if ((fd == 1 || fd == 2) && (kind == SC_KIND_UNIX_STREAM || kind == SC_KIND_UNIX_DGRAM))
 		kind = SC_KIND_PIPE;
 	sc_fd_begin(&h->x, f, kind, 0);
-	if ((fd == 1 || fd == 2) && !sc_is_socket(kind)) {
+	/* A stream between processes is how some supervisors (Node's) take a program's output. */
+	if ((fd == 1 || fd == 2) && (!sc_is_socket(kind) || kind == SC_KIND_UNIX_STREAM)) {
 		flags |= SC_FF_CONSOLE;
 		f->reserved = fd == 2 ? SC_FB_STDERR : 0;
 	}

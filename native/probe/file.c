@@ -194,7 +194,7 @@ void sc_probe_write(struct sc_hook *h)
 	}
 	f = sc_fd_known(h, fd);
 	take_vectors(c, &one, &m);
-	if (f && sc_is_socket(f->kind))
+	if (f && sc_is_socket(f->kind) && !(sc_fd_flags(f) & SC_FF_CONSOLE))
 		sc_socket_sent(h, fd, f, &m);
 	else
 		file_written(h, fd, f, &m);

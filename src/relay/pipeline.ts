@@ -199,6 +199,8 @@ export class Pipeline {
       limitedAt: 0,
     };
     if (settings !== this.#settings.base) channel.setControl(controlOf(settings));
+    // A process that /proc does not show us measures itself.
+    if (pid === 0 && !channel.ended) channel.setControl({sampleMs: settings.summaryPeriod * 1000});
     this.#images.set(channel.key, running);
     this.#byStart.set(channel.header.startTsc, image);
     this.#attach(running);

@@ -7,12 +7,14 @@ import type {Pipeline} from './pipeline.js';
 
 /** Between two looks at what is over, due or to be committed. */
 const BEAT_MS = 50;
+/** The same once there is no process any more. */
+const LAST_BEAT_MS = 10;
 /** Text of the console is joined for so long at most, and a query waits at most twice as long. */
 const COMMIT_MS = 200;
 const IDLE_COMMIT_MS = 50;
 const TICK_MS = 1000;
 /** Beats without any process until the session is over: a new image may be on its way. */
-const QUIET_BEATS = 2;
+const QUIET_BEATS = 6;
 
 export interface LoopParts {
   folder: ChannelFolder;
@@ -35,6 +37,7 @@ export class SessionLoop {
   #quiet = 0;
   #committed = 0;
   #ticked = Date.now();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(parts: LoopParts) {
     this.#parts = parts;
@@ -47,7 +50,7 @@ export class SessionLoop {
     });
     this.#parts.folder.start(() => this.#schedule());
     this.#schedule();
-    const beat = setInterval(() => this.#guard(() => this.#beat()), BEAT_MS);
+    this.#wait();
     const stop = () => this.#end('stopped');
     process.once('SIGTERM', stop);
     process.once('SIGINT', stop);
@@ -56,10 +59,20 @@ export class SessionLoop {
       this.#commit();
       return how;
     } finally {
-      clearInterval(beat);
+      clearTimeout(this.#timer);
       process.off('SIGTERM', stop);
       process.off('SIGINT', stop);
     }
+  }
+
+  #wait(): void {
+    this.#timer = setTimeout(
+      () => {
+        this.#guard(() => this.#beat());
+        this.#wait();
+      },
+      this.#quiet > 0 ? LAST_BEAT_MS : BEAT_MS,
+    );
   }
 
   #guard(work: () => void): void {

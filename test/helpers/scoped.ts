@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Runs commands scoped by the real launcher, without its relay: tests run the relay themselves. */
 import {spawn, spawnSync} from 'node:child_process';
-import {closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync} from 'node:fs';
+import {mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {NATIVE} from '../../src/base/root.js';
@@ -39,17 +39,13 @@ export function scopedHome(): ScopedHome {
     home,
     env,
     run(...command) {
-      // Node's own pipes are sockets; programs elsewhere write to files, terminals and pipes.
-      const out = openSync(join(home, 'output'), 'a');
-      const {status} = spawnSync(NATIVE.launcher, command, {
+      const {status, stderr} = spawnSync(NATIVE.launcher, command, {
         env,
         cwd: home,
-        stdio: ['ignore', out, out],
+        encoding: 'utf8',
         timeout: 30_000,
       });
-      closeSync(out);
-      if (status !== 0)
-        throw new Error(`${command.join(' ')}: ${status} ${readFileSync(join(home, 'output'))}`);
+      if (status !== 0) throw new Error(`${command.join(' ')}: ${status} ${stderr}`);
       return lastSession(home)!;
     },
     async start(...command) {

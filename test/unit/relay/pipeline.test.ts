@@ -176,7 +176,7 @@ custom:
     relay.run();
     expect(relay.events()).toEqual([]);
     expect(relay.metrics('proc.start')[0]!.process.tags).toEqual({team: 'b'});
-    expect(channel.controls).toHaveLength(1);
+    expect(channel.controls).toEqual([{want: expect.any(Number), maxPerSec: 10000}, {sampleMs: 10_000}]);
   });
 
   it('follow the SCOPE_* variables of the process', () => {
