@@ -131,6 +131,9 @@ int sc_go_find(const struct sc_elf *elf, struct sc_go *go)
 
 	memset(go, 0, sizeof(*go));
 	go->is_go = has_go_note(elf);
+	/* Reading all of a large program at each start costs much: only a static one may lack the note. */
+	if (!go->is_go && sc_elf_segment(elf, PT_DYNAMIC))
+		return -ENOENT;
 	if (find_header(elf, &va))
 		return go->is_go ? -ENOTSUP : -ENOENT;
 	go->is_go = 1;
