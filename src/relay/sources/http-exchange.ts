@@ -5,8 +5,19 @@ import {TargetLabels} from '../../protocol/path-template.js';
 import type {Attributes, Buckets} from '../../records/types.js';
 import {addressFields} from './address.js';
 import {addTo, millis, newBuckets} from './durations.js';
+import {
+  type Address,
+  addressOf,
+  HttpParts,
+  NO_ADDRESS,
+  RequestEvent,
+  ResponseEvent,
+  requestData,
+  responseData,
+} from './http-event.js';
 import type {Request, Response} from './http-message.js';
 import {SpanMaker} from './http-span.js';
+import {http2RequestData, http2ResponseData} from './http2-event.js';
 import type {Image} from './source.js';
 
 export type Role = 'server' | 'client';
@@ -55,7 +66,8 @@ export class ExchangeSink {
   readonly #image: Image;
   readonly #labels = new TargetLabels();
   readonly #sums = new Map<string, TargetSums>();
-  readonly #addresses = new Map<number, Readonly<Record<string, unknown>>>();
+  readonly #addresses = new Map<number, Address>();
+  readonly #parts: HttpParts | undefined;
   readonly #events: boolean;
   readonly #metrics: boolean;
   readonly #spans: SpanMaker | undefined;
@@ -65,6 +77,7 @@ export class ExchangeSink {
     this.#image = image;
     this.#events = image.wantsEvent('http');
     this.#metrics = image.wantsSum('http.req');
+    this.#parts = image.plain('http') ? new HttpParts(image.process) : undefined;
     this.#spans = image.settings.spans ? new SpanMaker(image) : undefined;
     this.#since = image.process.startTime;
   }
@@ -75,14 +88,14 @@ export class ExchangeSink {
   }
 
   /** Addresses of a connection as members of `data`; they may become known only after its first message. */
-  #address(object: number): Readonly<Record<string, unknown>> | undefined {
+  #address(object: number): Address {
     const known = this.#addresses.get(object);
     if (known !== undefined) return known;
     const connection = this.#image.connection(object);
-    if (connection === undefined) return undefined;
-    const fields = addressFields(connection);
-    this.#addresses.set(object, fields);
-    return fields;
+    if (connection === undefined) return NO_ADDRESS;
+    const address = addressOf(addressFields(connection));
+    this.#addresses.set(object, address);
+    return address;
   }
 
   forget(object: number): void {
@@ -92,37 +105,27 @@ export class ExchangeSink {
   /** http.req */
   request(object: number, stream: number | undefined, tls: boolean, seen: Seen<Request>): void {
     if (!this.#events) return;
-    const {message} = seen;
-    const data: Record<string, unknown> = {};
-    if (stream === undefined) {
-      data.http_method = message.method;
-      data.http_target = message.target;
-      data.http_flavor = message.flavor;
-      data.http_scheme = schemeOf(message, tls);
-      Object.assign(data, message.shown);
+    const address = this.#address(object);
+    const image = this.#image;
+    if (stream !== undefined) {
+      image.event(
+        'http',
+        'http.req',
+        seen.time,
+        object,
+        http2RequestData(seen.message, stream, tls, address),
+      );
+    } else if (this.#parts !== undefined) {
+      image.put(new RequestEvent(this.#parts, seen, tls, image.channelId(object), address));
     } else {
-      data.http_flavor = message.flavor;
-      data.http_stream = stream;
-      data.http_method = message.method;
-      data.http_frame = message.frame;
-      if (message.shown.http_host !== undefined) data.http_host = message.shown.http_host;
-      data.http_target = message.target;
-      data.http_scheme = schemeOf(message, tls);
-      Object.assign(data, message.shown);
+      image.event('http', 'http.req', seen.time, object, requestData(seen.message, tls, address));
     }
-    if (message.contentLength > 0) data.http_request_content_length = message.contentLength;
-    Object.assign(data, this.#address(object));
-    this.#image.event('http', 'http.req', seen.time, object, data);
   }
 
   /** http.resp, the metrics, and the span when the body's end is known or does not matter. */
   response(exchange: Exchange): void {
     const duration = durationOf(exchange);
-    if (this.#events) {
-      const data =
-        exchange.stream === undefined ? this.#data1(exchange, duration) : this.#data2(exchange, duration);
-      this.#image.event('http', 'http.resp', exchange.response.time, exchange.object, data);
-    }
+    if (this.#events) this.#respond(exchange, duration);
     if (this.#metrics) this.#count(exchange, duration);
   }
 
@@ -131,49 +134,16 @@ export class ExchangeSink {
     this.#spans?.exchange(exchange, this.#image.connection(exchange.object));
   }
 
-  #data1(exchange: Exchange, duration: number): Record<string, unknown> {
-    const response = exchange.response.message;
-    const request = exchange.request?.message;
-    const data: Record<string, unknown> = {};
-    if (request !== undefined) {
-      data.http_method = request.method;
-      data.http_target = request.target;
-      data.http_scheme = schemeOf(request, exchange.tls);
+  #respond(exchange: Exchange, duration: number): void {
+    const {object, stream, response} = exchange;
+    const address = this.#address(object);
+    const image = this.#image;
+    if (stream === undefined && this.#parts !== undefined) {
+      image.put(new ResponseEvent(this.#parts, exchange, duration, image.channelId(object), address));
+      return;
     }
-    data.http_flavor = response.flavor;
-    data.http_status_code = response.status;
-    data.http_status_text = response.reason;
-    data[exchange.role === 'server' ? 'http_server_duration' : 'http_client_duration'] = duration;
-    if (request !== undefined) {
-      Object.assign(data, request.shown);
-      if (request.contentLength > 0) data.http_request_content_length = request.contentLength;
-    }
-    Object.assign(data, response.shown);
-    if (response.contentLength > 0) data.http_response_content_length = response.contentLength;
-    return Object.assign(data, this.#address(exchange.object));
-  }
-
-  #data2(exchange: Exchange, duration: number): Record<string, unknown> {
-    const response = exchange.response.message;
-    const request = exchange.request?.message;
-    const data: Record<string, unknown> = {
-      http_flavor: response.flavor,
-      http_stream: exchange.stream,
-      http_status_code: response.status,
-      http_status_text: response.reason,
-      ...response.shown,
-    };
-    if (response.grpcStatus !== undefined) data.grpc_status = response.grpcStatus;
-    if (response.contentLength > 0) data.http_response_content_length = response.contentLength;
-    Object.assign(data, this.#address(exchange.object));
-    data[exchange.role === 'server' ? 'http_server_duration' : 'http_client_duration'] = duration;
-    if (request !== undefined) {
-      if (request.shown.http_host !== undefined) data.http_host = request.shown.http_host;
-      data.http_method = request.method;
-      data.http_target = request.target;
-      if (request.shown.http_user_agent !== undefined) data.http_user_agent = request.shown.http_user_agent;
-    }
-    return data;
+    const data = (stream === undefined ? responseData : http2ResponseData)(exchange, duration, address);
+    image.event('http', 'http.resp', response.time, object, data);
   }
 
   #count(exchange: Exchange, duration: number): void {
@@ -240,8 +210,4 @@ export class ExchangeSink {
     if (numops === 0) return;
     this.#image.sum({name, value, attributes: {http_target: target, numops}, time, startTime});
   }
-}
-
-export function schemeOf(request: Request, tls: boolean): string {
-  return request.scheme ?? (tls ? 'https' : 'http');
 }

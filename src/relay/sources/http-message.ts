@@ -38,6 +38,11 @@ export interface Response {
   upgrade: string | undefined;
 }
 
+/** Scheme of a request: what it says itself, else what the connection is. */
+export function schemeOf(request: Request, tls: boolean): string {
+  return request.scheme ?? (tls ? 'https' : 'http');
+}
+
 /** Header fields that are shown under a name of their own, by their lower-case name. */
 const REQUEST_NAMES: Readonly<Record<string, string>> = {
   host: 'http_host',
