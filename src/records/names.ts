@@ -75,7 +75,7 @@ const ROWS: Row[] = [
   ['fs.stat', 'counter', 'operation', 'fs', 7, PATH, SUM, 'questions about files (stat family)'],
   ['fs.delete', 'counter', 'operation', 'fs', 6, PATH, SUM, 'files deleted'],
   ['fs.error', 'counter', 'operation', 'fs', 5, ['proc', 'pid', 'host', 'op', 'file', 'class', 'unit'], SUM_CLASS_FIRST, 'failed calls; class open_close, read_write or stat'],
-  ['net.port', 'gauge', 'instance', 'net', 7, CONN, SUM, 'open ports'],
+  ['net.port', 'gauge', 'instance', 'net', 10, SUM, SUM, 'open ports: sockets of the internet families'],
   ['net.tcp', 'gauge', 'connection', 'net', 7, CONN, SUM, 'open stream connections'],
   ['net.udp', 'gauge', 'connection', 'net', 7, CONN, SUM, 'open datagram connections'],
   ['net.other', 'gauge', 'connection', 'net', 7, CONN, SUM, 'open connections of other kinds'],

@@ -196,7 +196,8 @@ export class ProcessImage implements Image {
     const made = this.#metric(metric, row === undefined ? false : row.single !== 0);
     if (made.value === 0 && made.summary && metric.zero !== true) return;
     this.#out.push(made);
-    if (row?.single === 0 && metric.name !== 'proc.start') this.#asEvent(made);
+    // What never comes one by one is an event as it is.
+    if (row?.single === 0 || row?.single === 10) this.#asEvent(made);
   }
 
   wantsSingle(name: string): boolean {

@@ -195,7 +195,7 @@ export class Pipeline {
       image,
       process: new ProcessSource(image, this.#cpuOfPid.get(process.pid) ?? 0),
       counters: new CounterSource(image),
-      limited: channel.lost()[LOST.LIMIT] ?? 0,
+      limited: 0,
       limitedAt: 0,
     };
     if (settings !== this.#settings.base) channel.setControl(controlOf(settings));
@@ -240,6 +240,7 @@ export class Pipeline {
   }
 
   #restore(running: Running, before: ImageState): void {
+    running.limited = before.lost[LOST.LIMIT] ?? 0;
     running.image.open = before.open;
     running.process.state = before.process;
     running.counters.state = before;

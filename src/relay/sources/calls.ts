@@ -52,7 +52,9 @@ class CallSource implements Source {
 
   #error(record: RecordCursor, op: string): void {
     const file = record.ret === EFAULT ? 'EFAULT' : this.#path(record);
-    if (CONNECTING.has(op)) this.#put('net.error', 1, record, {op, class: 'connection'});
+    // Asking for SO_ERROR is how a program learns that its connection failed.
+    if (op === 'getsockopt') this.#put('net.error', 1, record, {op: 'connect', class: 'connection'});
+    else if (CONNECTING.has(op)) this.#put('net.error', 1, record, {op, class: 'connection'});
     else if (NET_ONLY.test(op) || this.#image.connection(record.object) !== undefined)
       this.#put('net.error', 1, record, {op, class: 'rx_tx'});
     else if (OPENING.has(op)) this.#put('fs.error', 1, record, {op, file, class: 'open_close'});

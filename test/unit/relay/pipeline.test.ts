@@ -163,6 +163,19 @@ describe('losses', () => {
   });
 });
 
+describe('a process that ended before it was read', () => {
+  it('has its notice too', () => {
+    const relay = testRelay('event: {format: {maxeventpersec: 5}}');
+    const channel = relay.folder.add(memoryChannel(1));
+    channel.loss[LOST.LIMIT] = 100;
+    relay.folder.end(channel);
+    relay.run();
+    expect(relay.events('notice')[0]!.data).toBe(
+      'Truncated metrics. Your rate exceeded 5 metrics per second',
+    );
+  });
+});
+
 describe('settings of a process', () => {
   it('come from the custom entries that match it', () => {
     const relay = testRelay(`

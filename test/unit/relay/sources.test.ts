@@ -252,6 +252,7 @@ describe('single calls', () => {
         call(262, {ret: -2, payload: Buffer.from('/gone')}),
         call(42, {ret: -111, fd: 4, object: 1}),
         call(1, {ret: -14, fd: 3, object: 2}),
+        call(55, {ret: -111, fd: 4, object: 1}),
       ],
       'metric: {format: {verbosity: 5}}',
     );
@@ -265,6 +266,7 @@ describe('single calls', () => {
       ['fs.error', {op: 'newfstatat', file: '/gone', class: 'stat'}],
       ['net.error', {op: 'connect', class: 'connection'}],
       ['fs.error', {op: 'write', file: 'EFAULT', class: 'read_write'}],
+      ['net.error', {op: 'connect', class: 'connection'}],
     ]);
   });
 
