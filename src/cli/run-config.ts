@@ -17,6 +17,17 @@ export function sessionConfig(workdir: string, flags: RunFlags, env: Environment
   return withSessionDefaults(loaded, workdir);
 }
 
+/** The same from the text of a file. */
+export function textSessionConfig(
+  workdir: string,
+  text: string,
+  file: string,
+  env: Environment,
+  cwd: string,
+): Config {
+  return withSessionDefaults(load({env, cwd, text, file}), workdir);
+}
+
 /** The same when there is nothing: no flag, no variable, no file. */
 export function defaultSessionConfig(workdir: string): Config {
   return withSessionDefaults(load({env: {}, cwd: '/', text: '', file: 'defaults'}), workdir);

@@ -98,12 +98,17 @@ export function isRunning(session: Session): boolean {
 
 /** Whether a relay of this session lives. */
 export function writerLives(workdir: string): boolean {
+  return writerPid(workdir) !== undefined;
+}
+
+/** The process that writes this session now. */
+export function writerPid(workdir: string): number | undefined {
   try {
     const [pid, start] = readFileSync(join(workdir, FILES.index, INDEX_FILES.lock), 'utf8').split(' ');
     const now = processStart(Number(pid));
-    return now !== undefined && now === start;
+    return now !== undefined && now === start ? Number(pid) : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
