@@ -81,7 +81,7 @@ static int allocate_first(char *base, int fd)
 {
 	static const struct {
 		size_t at, n;
-	} piece[] = {{0, FIRST_SIZE}, {SC_FD_OFF, SC_PAGE}, {SC_RING_OFF, SC_RING_SIZE}};
+	} piece[] = {{0, FIRST_SIZE}, {SC_FD_OFF, SC_PAGE}, {SC_RING_OFF, SC_RING_FIRST}};
 
 	for (size_t i = 0; i < sizeof(piece) / sizeof(piece[0]); i++) {
 		long ret = sc_sys_madvise(base + piece[i].at, piece[i].n, MADV_POPULATE_WRITE);
@@ -168,6 +168,8 @@ static void reset_private(void)
 {
 	memset(sc_chan.thread, 0, sizeof(sc_chan.thread));
 	sc_chan.shards = 1;
+	memset(sc_chan.ring_ready, 0, sizeof(sc_chan.ring_ready));
+	sc_chan.ring_ready[0] = SC_RING_FIRST;
 	sc_chan.owned = 0;
 	sc_chan.threads = 1;
 	sc_chan.threaded = 0;
@@ -328,17 +330,7 @@ void sc_chan_quiet(void)
 
 	if (sc_chan.quiet || !sc_enter(&x))
 		return;
-	for (uint32_t n = 0; n < SC_SHARDS; n++) {
-		uint32_t bit = 1u << n;
-
-		if (!(atomic_load_explicit(&sc_chan.shards, memory_order_relaxed) & bit) &&
-		    sc_chan_populate(sc_chan_shard(x.base, n), sizeof(struct sc_shard),
-				     SC_SHARD_OFF + n * sizeof(struct sc_shard), ".chan"))
-			atomic_fetch_or_explicit(&sc_chan.shards, bit, memory_order_relaxed);
-		if (!(atomic_load_explicit(&x.head->rings, memory_order_relaxed) & bit) &&
-		    sc_chan_populate(sc_chan_ring(x.base, n), SC_RING_SIZE,
-				     SC_RING_OFF + (size_t)n * SC_RING_SIZE, ".chan"))
-			atomic_fetch_or_explicit(&x.head->rings, bit, memory_order_release);
-	}
+	for (uint32_t n = 0; n < SC_SHARDS; n++)
+		sc_ring_ready(&x, n, SC_RING_SIZE);
 	sc_fd_populate(&x);
 }

@@ -112,7 +112,7 @@ static int hex_digit(char c)
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-void sc_info_boot_id(uint8_t id[16])
+static void read_boot_id(uint8_t id[16])
 {
 	char text[40];
 	uint32_t n = 0;
@@ -126,6 +126,20 @@ void sc_info_boot_id(uint8_t id[16])
 		id[n / 2] = (uint8_t)(id[n / 2] << 4 | v);
 		n++;
 	}
+}
+
+/* The folder is on tmpfs, so its hub never sees another boot: read once, by whoever comes first. */
+void sc_info_boot_id(uint8_t id[16])
+{
+	struct sc_hub *hub = sc_chan.hub;
+
+	if (atomic_load_explicit(&hub->boot_id_known, memory_order_acquire)) {
+		memcpy(id, hub->boot_id, 16);
+		return;
+	}
+	read_boot_id(id);
+	memcpy(hub->boot_id, id, 16);
+	atomic_store_explicit(&hub->boot_id_known, 1, memory_order_release);
 }
 
 /* "pid:[4026531836]" */

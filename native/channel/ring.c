@@ -14,36 +14,55 @@ static void count_lost(const struct sc_ctx *x, enum sc_lost cause)
 	atomic_fetch_add_explicit(&x->head->lost[cause], 1, memory_order_relaxed);
 }
 
-/* The ring's memory exists, or does now. */
-static int ring_ready(const struct sc_ctx *x, uint32_t n)
+/*
+ * The ring's memory up to end exists, or does now. It grows in pieces: a program that runs for a
+ * moment pays for what it uses. After the first lap all of it is there.
+ */
+static int grow(const struct sc_ctx *x, uint32_t n, uint32_t end)
+{
+	_Atomic(uint32_t) *ready = &sc_chan.ring_ready[n];
+	uint32_t have = atomic_load_explicit(ready, memory_order_relaxed);
+
+	end = (end + SC_RING_PIECE - 1) & ~(SC_RING_PIECE - 1);
+	if (end <= have)
+		return 1;
+	if (!sc_chan_populate(sc_chan_ring(x->base, n) + have, end - have,
+			      SC_RING_OFF + (size_t)n * SC_RING_SIZE + have, ".chan"))
+		return 0;
+	/* Another thread may have gone further meanwhile. */
+	while (have < end && !atomic_compare_exchange_weak_explicit(
+				     ready, &have, end, memory_order_relaxed, memory_order_relaxed))
+		;
+	return 1;
+}
+
+int sc_ring_ready(const struct sc_ctx *x, uint32_t n, uint32_t end)
 {
 	uint32_t bit = 1u << n;
 	uint32_t shards = atomic_load_explicit(&sc_chan.shards, memory_order_relaxed);
 
-	if (sc_likely(atomic_load_explicit(&x->head->rings, memory_order_relaxed) & bit))
-		return 1;
 	if (!(shards & bit)) {
 		if (!sc_chan_populate(sc_chan_shard(x->base, n), sizeof(struct sc_shard),
 				      SC_SHARD_OFF + n * sizeof(struct sc_shard), ".chan"))
 			return 0;
 		atomic_fetch_or_explicit(&sc_chan.shards, bit, memory_order_relaxed);
 	}
-	if (!sc_chan_populate(sc_chan_ring(x->base, n), SC_RING_SIZE,
-			      SC_RING_OFF + (size_t)n * SC_RING_SIZE, ".chan"))
+	if (!grow(x, n, end))
 		return 0;
 	/* The reader looks at a ring only after this bit: pairs with its acquire. */
-	atomic_fetch_or_explicit(&x->head->rings, bit, memory_order_release);
+	if (!(atomic_load_explicit(&x->head->rings, memory_order_relaxed) & bit))
+		atomic_fetch_or_explicit(&x->head->rings, bit, memory_order_release);
 	return 1;
 }
 
-/* Takes n bytes of a ring. NULL: full. */
+/* Takes n bytes of a ring. NULL: full, or no memory for it. */
 static struct sc_record *reserve(const struct sc_ctx *x, uint32_t nr, uint32_t n)
 {
 	struct sc_shard *shard = sc_chan_shard(x->base, nr);
 	char *ring = sc_chan_ring(x->base, nr);
 	uint64_t head = atomic_load_explicit(&shard->head, memory_order_relaxed);
 	uint64_t used;
-	uint32_t at, pad;
+	uint32_t at, pad, end;
 
 	do {
 		/* What the reader zeroed before it moved tail is seen: pairs with its release. */
@@ -53,6 +72,11 @@ static struct sc_record *reserve(const struct sc_ctx *x, uint32_t nr, uint32_t n
 		pad = n > SC_RING_SIZE - at ? SC_RING_SIZE - at : 0;
 		used = head - tail;
 		if (used + pad + n > SC_RING_SIZE)
+			return NULL;
+		end = pad ? SC_RING_SIZE : at + n;
+		if (sc_unlikely(end > atomic_load_explicit(&sc_chan.ring_ready[nr],
+							   memory_order_relaxed)) &&
+		    !sc_ring_ready(x, nr, end))
 			return NULL;
 	} while (!atomic_compare_exchange_weak_explicit(&shard->head, &head, head + pad + n,
 							memory_order_relaxed,
@@ -77,7 +101,8 @@ static struct sc_record *reserve_any(const struct sc_ctx *x, uint32_t n)
 	for (uint32_t i = 0; i < SC_SHARDS; i++) {
 		uint32_t nr = (x->shard_nr + i) % SC_SHARDS;
 
-		if (ring_ready(x, nr) && (r = reserve(x, nr, n)))
+		/* The shard has to be there before its positions are looked at. */
+		if (sc_ring_ready(x, nr, SC_RING_PIECE) && (r = reserve(x, nr, n)))
 			return r;
 	}
 	return NULL;
@@ -197,7 +222,7 @@ struct sc_record *sc_record_begin(const struct sc_ctx *x, enum sc_record_type ty
 		count_lost(x, SC_LOST_LIMIT);
 		return NULL;
 	}
-	r = ring_ready(x, x->shard_nr) ? reserve(x, x->shard_nr, n) : NULL;
+	r = reserve(x, x->shard_nr, n);
 	if (sc_unlikely(!r))
 		r = reserve_any(x, n);
 	if (sc_unlikely(!r) && atomic_load_explicit(&x->head->control.wait, memory_order_relaxed))

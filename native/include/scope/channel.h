@@ -144,7 +144,7 @@ struct sc_header {
 	uint64_t mono_ns;               /* CLOCK_MONOTONIC at start_tsc */
 	uint64_t pid_ns;                /* inode of /proc/self/ns/pid, 0: unknown */
 	SC_ATOMIC(uint32_t) state;      /* enum sc_state */
-	SC_ATOMIC(uint32_t) rings;      /* bit per ring that is allocated */
+	SC_ATOMIC(uint32_t) rings;      /* bit per ring in use; memory is there up to head of its shard */
 	SC_ATOMIC(uint32_t) fd_blocks;  /* bit per allocated block of 32 sc_fd */
 	SC_ATOMIC(uint32_t) fd_high;    /* highest descriptor ever used, plus 1 */
 	SC_ATOMIC(uint64_t) next_object;/* next sc_fd.object */
@@ -466,7 +466,9 @@ struct sc_hub {
 	char libscope[512];            /* path for LD_PRELOAD of children */
 	char launcher[512];            /* path of `scope`, for static children */
 	char plans[512];               /* folder of patch plans */
-	uint8_t pad0[4096 - 40 - 64 - 3 * 512];
+	uint8_t boot_id[16];           /* w: the first library; the whole folder has the same */
+	SC_ATOMIC(uint32_t) boot_id_known;
+	uint8_t pad0[4096 - 40 - 64 - 3 * 512 - 20];
 	struct sc_dfa file_watch;
 };
 SC_ASSERT(sizeof(struct sc_hub) == 4096 + SC_DFA_MAX, "sc_hub");
