@@ -69,9 +69,11 @@ test('imports of src/ point to lower layers only', () => {
 });
 
 test('includes of native/ point to lower layers only', () => {
-  const edges = edgesOf(files('native', /\.(c|h|cc)$/), 'native', (_path, text) =>
+  const edges = edgesOf(files('native', /\.(c|h|cc)$/), 'native', (path, text) =>
     [...text.matchAll(/#include\s+[<"]([a-z]+)\/[^>"]+[>"]/g)]
-      .map((m) => (m[1] === 'scope' ? 'include' : m[1]!))
+      .map((m) =>
+        m[1] === 'scope' ? 'include' : m[1] === 'arch' ? folderOf(relative('native', path)) : m[1]!,
+      )
       .filter(
         (folder) =>
           !['sys', 'linux', 'asm', 'bits', 'netinet', 'arpa', 'net'].includes(folder) || folder === 'sys',
