@@ -27,6 +27,8 @@ export function sampleClocks(): Sample {
 const REFRESH_SECONDS = 0.05;
 /** Wall-clock steps larger than this are a step, not drift. */
 const STEP_SECONDS = 0.001;
+/** Stretches shorter than this show no drift. */
+const DRIFT_SECONDS = 1;
 const loaded = sampleClocks();
 
 /**
@@ -80,7 +82,8 @@ export class TscClock {
       this.#anchor = now;
       this.#realPerTick = this.#secondsPerTick;
     } else {
-      this.#realPerTick = (straight + drift) / span;
+      // Over a short stretch the error of reading the clocks would be taken for drift.
+      this.#realPerTick = straight < DRIFT_SECONDS ? this.#secondsPerTick : (straight + drift) / span;
     }
     this.#refreshAt = now.tsc + REFRESH_SECONDS / this.#secondsPerTick;
   }
