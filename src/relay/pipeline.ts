@@ -51,6 +51,8 @@ interface Running {
   image: ProcessImage;
   process: ProcessSource;
   counters: CounterSource;
+  /** Sources that have something to save, by the name of their kind. */
+  kept: Map<string, Source>;
   /** Losses by LIMIT that were announced, and in which second. */
   limited: number;
   limitedAt: number;
@@ -150,12 +152,13 @@ export class Pipeline {
   /** What the next relay must know of images that still live. */
   state(): RelayState {
     const images: Record<string, ImageState> = {};
-    for (const {image, process, counters} of this.#images.values()) {
+    for (const {image, process, counters, kept} of this.#images.values()) {
       images[image.channel.path] = {
         open: image.open,
         process: process.state,
         ...counters.state,
         reportedAt: image.reportedAt,
+        ...savedBy(kept),
       };
     }
     return {images, seen: this.#stats.seen, lost: this.#stats.lost, notes: [...this.notes]};
@@ -195,6 +198,7 @@ export class Pipeline {
       image,
       process: new ProcessSource(image, this.#cpuOfPid.get(process.pid) ?? 0),
       counters: new CounterSource(image),
+      kept: new Map(),
       limited: 0,
       limitedAt: 0,
     };
@@ -212,7 +216,7 @@ export class Pipeline {
   }
 
   /** Makes the sources and the table by record type. */
-  #attach({image, process, counters}: Running): void {
+  #attach({image, process, counters, kept}: Running): void {
     const sources: Source[] = [process, counters];
     const byType: Source[][] = [];
     const listen = (source: Source, types: readonly number[]) => {
@@ -226,6 +230,7 @@ export class Pipeline {
       const source = kind.create(image);
       if (source === undefined) continue;
       sources.push(source);
+      if (source.save !== undefined) kept.set(kind.name, source);
       listen(source, kind.types());
     }
     image.sources = sources;
@@ -245,6 +250,8 @@ export class Pipeline {
     running.process.state = before.process;
     running.counters.state = before;
     running.image.reportedAt = before.reportedAt;
+    for (const [name, saved] of Object.entries(before.sources ?? {}))
+      running.kept.get(name)?.restore?.(saved);
   }
 
   #decode(image: ProcessImage, bytes: Buffer): void {
@@ -317,4 +324,13 @@ export class Pipeline {
     this.#sink.append(this.#out);
     this.#out.length = 0;
   }
+}
+
+function savedBy(kept: ReadonlyMap<string, Source>): Pick<ImageState, 'sources'> {
+  const sources: Record<string, unknown> = {};
+  for (const [name, source] of kept) {
+    const saved = source.save?.();
+    if (saved !== undefined) sources[name] = saved;
+  }
+  return Object.keys(sources).length === 0 ? {} : {sources};
 }

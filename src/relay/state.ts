@@ -18,6 +18,8 @@ export interface ImageState {
   lost: number[];
   /** Seconds since the epoch. */
   reportedAt: number;
+  /** Of sources that keep something, by the name of their kind. */
+  sources?: Record<string, unknown>;
 }
 
 export interface RelayState {

@@ -12,15 +12,15 @@ export function millis(seconds: number): number {
 
 export function newBuckets(): Buckets {
   const counts = new Array<number>(BOUNDS.length + 1).fill(0);
-  return {bounds: BOUNDS, counts, sum: 0, count: 0, min: Number.POSITIVE_INFINITY, max: 0};
+  return {bounds: BOUNDS, counts, sum: 0, count: 0, min: 0, max: 0};
 }
 
 export function addTo(buckets: Buckets, value: number): void {
   let i = 0;
   while (i < BOUNDS.length && value > BOUNDS[i]!) i++;
+  if (buckets.count === 0 || value < buckets.min) buckets.min = value;
   buckets.counts[i]! += 1;
   buckets.sum += value;
   buckets.count += 1;
-  if (value < buckets.min) buckets.min = value;
   if (value > buckets.max) buckets.max = value;
 }

@@ -48,7 +48,7 @@ const STATUS_CAP = 64;
 
 interface TargetSums {
   statuses: Map<number, number>;
-  durations: Record<Role, Buckets | undefined>;
+  durations: Partial<Record<Role, Buckets>>;
   requestBytes: number;
   requestOps: number;
   responseBytes: number;
@@ -59,6 +59,16 @@ interface TargetSums {
 export function durationOf(exchange: Exchange): number {
   const {request, response} = exchange;
   return request === undefined ? 0 : millis(response.time - request.time);
+}
+
+/** The sums of a period, as JSON can hold them. */
+export interface SavedSums {
+  since: number;
+  targets: [
+    target: string,
+    sums: Omit<TargetSums, 'statuses'>,
+    statuses: [status: number, count: number][],
+  ][];
 }
 
 /** Everything of one process image that exchanges end in. */
@@ -173,7 +183,7 @@ export class ExchangeSink {
     if (sums === undefined) {
       sums = {
         statuses: new Map(),
-        durations: {server: undefined, client: undefined},
+        durations: {},
         requestBytes: 0,
         requestOps: 0,
         responseBytes: 0,
@@ -182,6 +192,21 @@ export class ExchangeSink {
       this.#sums.set(label, sums);
     }
     return sums;
+  }
+
+  save(): SavedSums {
+    const targets: SavedSums['targets'] = [];
+    for (const [target, {statuses, ...sums}] of this.#sums) targets.push([target, sums, [...statuses]]);
+    return {since: this.#since, targets};
+  }
+
+  restore(saved: SavedSums): void {
+    this.#since = saved.since;
+    for (const [target, sums, statuses] of saved.targets) {
+      // Admitted again, so that the cap holds over both lives.
+      this.#labels.label(target);
+      this.#sums.set(target, {...sums, statuses: new Map(statuses)});
+    }
   }
 
   /** Sends the sums of the period and begins the next. */

@@ -3,8 +3,8 @@
 import {MESSAGE_FLAG, REC, REC_FLAG, type RecordCursor} from '../../channel/index.js';
 import {parseHeadText} from '../../protocol/http1.js';
 import {detected} from './detect.js';
-import {ExchangeSink, type Role} from './http-exchange.js';
-import {type Parsed, parsedOf} from './http-message.js';
+import {ExchangeSink, type Role, type SavedSums, type Seen} from './http-exchange.js';
+import {type Parsed, parsedOf, type Request} from './http-message.js';
 import {Http1Pairs} from './http1-pairs.js';
 import {Http2Pairs} from './http2-pairs.js';
 import type {Image, Source, SourceKind} from './source.js';
@@ -12,6 +12,15 @@ import type {Image, Source, SourceKind} from './source.js';
 /** Heads of this length at most are remembered by their bytes: a busy server sends the same few. */
 const CACHED_HEAD = 2048;
 const CACHED_HEADS = 1024;
+
+/** So long a response waits for the record of its request. */
+const EARLY_SECONDS = 2;
+
+/** HTTP/2 is not in it: after a relay was killed its connections are read on as if joined late. */
+interface Saved {
+  sums: SavedSums;
+  pending: [object: number, requests: readonly Seen<Request>[]][];
+}
 
 class HttpSource implements Source {
   readonly #image: Image;
@@ -43,6 +52,28 @@ class HttpSource implements Source {
       case REC.CONN_CLOSE:
         this.#close(record.object);
         break;
+    }
+  }
+
+  flush(now: number): void {
+    for (const pairs of this.#http1.values()) pairs.giveUp(now - EARLY_SECONDS);
+  }
+
+  save(): Saved {
+    const pending: Saved['pending'] = [];
+    for (const [object, pairs] of this.#http1)
+      if (pairs.pending.length > 0) pending.push([object, pairs.pending]);
+    return {sums: this.#sink.save(), pending};
+  }
+
+  restore(saved: unknown): void {
+    const {sums, pending} = saved as Saved;
+    this.#sink.restore(sums);
+    for (const [object, requests] of pending) {
+      const pairs = new Http1Pairs(object, this.#sink);
+      pairs.pending = requests;
+      this.#http1.set(object, pairs);
+      this.#image.protocols.set(object, 'HTTP');
     }
   }
 

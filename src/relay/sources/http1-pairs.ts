@@ -26,7 +26,7 @@ export class Http1Pairs {
   request(message: Request, role: Role, tls: boolean, time: number): void {
     const seen: Seen<Request> = {message, time};
     this.#sink.request(this.#object, undefined, tls, seen);
-    const early = this.#early.shift();
+    const early = this.#earlyFor(time);
     if (early !== undefined) {
       early.request = seen;
       early.role = role;
@@ -68,6 +68,30 @@ export class Http1Pairs {
     if (request === undefined && !late) this.#early.push(exchange);
     else this.#answer(exchange, body !== undefined);
     if (this.#early.length > PENDING_CAP) this.#answer(this.#early.shift()!, true);
+  }
+
+  /** A response that came before the record of its request, which was sent before the response was received. */
+  #earlyFor(asked: number): Exchange | undefined {
+    let early = this.#early.shift();
+    while (early !== undefined && early.response.time < asked) {
+      this.#answer(early, true);
+      early = this.#early.shift();
+    }
+    return early;
+  }
+
+  /** Responses whose request did not come within a while are given alone. */
+  giveUp(before: number): void {
+    while (this.#early.length > 0 && this.#early[0]!.response.time < before)
+      this.#answer(this.#early.shift()!, true);
+  }
+
+  get pending(): readonly Seen<Request>[] {
+    return this.#pending;
+  }
+
+  set pending(requests: readonly Seen<Request>[]) {
+    this.#pending = [...requests];
   }
 
   bodyEnd(record: RecordCursor, time: number): void {

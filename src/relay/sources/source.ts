@@ -106,6 +106,10 @@ export interface Source {
   flush?(now: number): void;
   /** The image is gone; nothing may be handed over any more. */
   end?(): void;
+  /** What the next relay of this image must know, as JSON can hold it; asked at every commit. */
+  save?(): unknown;
+  /** Given what save() returned in the relay before, ahead of the first record. */
+  restore?(saved: unknown): void;
 }
 
 /** How a source is made: one constant per file, listed in src/relay/sources/index.ts. */

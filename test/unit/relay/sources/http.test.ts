@@ -115,7 +115,10 @@ describe('HTTP/1', () => {
   });
 
   it('pairs a response that was recorded before its request', () => {
-    const relay = relayOf([makeHead(OK, {role: 'client'}), makeHead(GET, {role: 'client', tx: true})]);
+    const relay = relayOf([
+      makeHead(OK, {role: 'client', tsc: 3_000_000}),
+      makeHead(GET, {role: 'client', tx: true, tsc: 4_000_000, ticks: 2_000_000}),
+    ]);
     expect(relay.http('http.resp')).toMatchObject([{http_method: 'GET', http_status_code: 200}]);
   });
 
@@ -141,6 +144,44 @@ describe('HTTP/1', () => {
       http_target: '/ü',
       http_user_agent: 'ünï',
     });
+  });
+});
+
+describe('a relay that was killed', () => {
+  it('leaves its sums and its open requests to the next one', () => {
+    const first = testRelay();
+    const channel = first.folder.add(memoryChannel(1));
+    first.folder.put(
+      channel,
+      makeConnOpen(),
+      makeHead(GET, {tsc: 1_000_000}),
+      makeHead(OK, {tx: true, tsc: 2_000_000}),
+    );
+    first.folder.put(channel, makeHead(GET, {tsc: 3_000_000}));
+    first.run();
+    const state = JSON.parse(JSON.stringify(first.states.at(-1)));
+    const second = testRelay('', state, first.folder);
+    second.folder.put(channel, makeHead(OK, {tx: true, tsc: 5_000_000}));
+    second.folder.end(channel);
+    second.run();
+    expect(second.events('http.resp')[0]!.data).toMatchObject({
+      http_target: '/1k.txt?a=b',
+      http_server_duration: 2,
+    });
+    expect(second.metrics('http.req')).toMatchObject([{value: 2}]);
+    expect(second.metrics('http.duration.server')[0]).toMatchObject({
+      value: 3,
+      buckets: {min: 1, max: 2, count: 2},
+    });
+  });
+
+  it('does not shift later pairs when the request of a response is lost', () => {
+    const relay = relayOf([
+      makeHead(OK, {tx: true, tsc: 1_000_000}),
+      makeHead(GET, {tsc: 2_000_000}),
+      makeHead(OK, {tx: true, tsc: 4_000_000}),
+    ]);
+    expect(relay.http('http.resp').map((data) => data.http_server_duration)).toEqual([0, 2]);
   });
 });
 
