@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the channel tests share: a compiled writer, a folder on tmpfs, bounded waits, a check of every record. */
-import {type ChildProcess, execFileSync, spawn} from 'node:child_process';
+import {type ChildProcess, execFileSync, type SpawnOptions, spawn} from 'node:child_process';
 import {existsSync, mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -41,8 +41,8 @@ export function removeFolder(dir: string): void {
 export class Children {
   readonly #all: ChildProcess[] = [];
 
-  start(command: string, args: readonly string[]): Child {
-    const child = spawn(command, args, {stdio: ['pipe', 'pipe', 'inherit']});
+  start(command: string, args: readonly string[], options: SpawnOptions = {}): Child {
+    const child = spawn(command, args, {stdio: ['pipe', 'pipe', 'inherit'], ...options});
     this.#all.push(child);
     return new Child(child);
   }
