@@ -49,7 +49,10 @@ export function generateTypes(schema) {
     for (const [key, value] of Object.entries(node.properties)) {
       const present =
         !node['x-partial'] &&
-        (value.default !== undefined || value['x-filled'] || node.required?.includes(key));
+        (value.default !== undefined ||
+          value['x-filled'] ||
+          value['x-default-by'] ||
+          node.required?.includes(key));
       const type = node['x-partial'] ? `DeepPartial<${tsType(value, name, key)}>` : tsType(value, name, key);
       const text = value.description ?? defs[refName(value.$ref)].description;
       lines.push(`  /** ${text.replaceAll('*/', '* /')} */`, `  ${key}${present ? '' : '?'}: ${type};`);

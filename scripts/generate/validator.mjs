@@ -4,7 +4,17 @@
 import Ajv from 'ajv';
 import standaloneCode from 'ajv/dist/standalone/index.js';
 
-const ANNOTATIONS = ['x-env', 'x-secret', 'x-unit', 'x-type', 'x-regex', 'x-ts', 'x-partial', 'x-filled'];
+const ANNOTATIONS = [
+  'x-env',
+  'x-secret',
+  'x-unit',
+  'x-type',
+  'x-regex',
+  'x-ts',
+  'x-partial',
+  'x-filled',
+  'x-default-by',
+];
 
 export function generateValidator(schema) {
   const ajv = new Ajv({

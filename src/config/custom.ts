@@ -78,18 +78,23 @@ export function configFor(config: Config, facts: ProcessFacts): Config {
 }
 
 /** What a process may say about itself by its environment; destinations are the relay's alone. */
-const OWN = new Set(['metric', 'event', 'tags', 'payload']);
+const OWN = /^SCOPE_(?:METRIC_|EVENT_|TAG_|PAYLOAD_|STATSD_|ENHANCE_FS|ALLOW_BINARY_CONSOLE)/;
+const OTHER = /_(?:DEST|TLS_ENABLE|TLS_VALIDATE_SERVER|TLS_CA_CERT_PATH)$/;
 
 /**
  * The same, after the process's own SCOPE_* variables. Its values are not ours: a wrong one is left out, never an error.
  */
 export function withProcessEnvironment(config: Config, env: Environment): Config {
-  if (!Object.keys(env).some((name) => name.startsWith('SCOPE_'))) return config;
-  const overrides = environmentOverrides(config as unknown as Data, env, '/').filter(
-    ({path}) => OWN.has(String(path[0])) && !path.includes('transport'),
-  );
+  const own: Record<string, string | undefined> = {};
+  let some = false;
+  for (const name in env) {
+    if (!name.startsWith('SCOPE_') || !OWN.test(name) || OTHER.test(name)) continue;
+    own[name] = env[name];
+    some = true;
+  }
+  if (!some) return config;
   let out = config;
-  for (const {path, value} of overrides) {
+  for (const {path, value} of environmentOverrides(config as unknown as Data, own, '/')) {
     const data: Data = {};
     setValue(data, path, value);
     if (validateShape(data).length > 0) continue;

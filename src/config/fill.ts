@@ -31,6 +31,12 @@ export function parseDuration(value: string | number): number {
   return sum;
 }
 
+/** The default, which may depend on a key before it. */
+function defaultOf(schema: SchemaNode, before: Record<string, unknown>): unknown {
+  const by = schema['x-default-by'];
+  return structuredClone(by ? by.values[String(before[by.key])] : schema.default);
+}
+
 function members(
   node: SchemaNode,
   value: Record<string, unknown>,
@@ -41,7 +47,7 @@ function members(
   const partial = node['x-partial'] === true;
   for (const [name, schema] of Object.entries(properties)) {
     const found = Object.hasOwn(value, name) ? value[name] : undefined;
-    const given = found === undefined && defaults && !partial ? structuredClone(schema.default) : found;
+    const given = found === undefined && defaults && !partial ? defaultOf(schema, out) : found;
     if (given !== undefined) out[name] = fill(schema, given, defaults && !partial);
   }
   for (const [name, found] of Object.entries(value)) {

@@ -24,6 +24,8 @@ export interface SchemaNode {
   'x-regex'?: boolean;
   'x-partial'?: boolean;
   'x-filled'?: boolean;
+  /** Default that depends on the value of a key before it. */
+  'x-default-by'?: {key: string; values: Record<string, unknown>};
 }
 
 /** An error of the generated validator. */

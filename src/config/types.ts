@@ -244,7 +244,7 @@ export interface QueueConfig {
   type: 'memory' | 'disk';
   /** Folder of a disk queue; default: `relay.state_dir`/queues/NAME. */
   path?: string;
-  /** Most bytes that wait. */
+  /** Most bytes that wait, by an estimate of what the records take; default: 16MiB in memory, 1GiB on disk. */
   max_bytes: number;
   /** Older records are dropped; 0: never. */
   max_age: number;

@@ -25,8 +25,13 @@ import {hubIdentity, Positions} from './state-file.js';
 import {isAlive, readStatus, type ServiceStatus, writeStatus} from './status.js';
 
 const TICK_MS = 1000;
-/** What was routed becomes valid for good this often: a killed relay repeats no more than this. */
+/**
+ * What was routed becomes valid for good this often: a killed relay repeats no more than this. With many processes a save
+ * takes longer, and comes less often: at most one part in COMMIT_SHARE of the time goes there.
+ */
 const COMMIT_MS = 250;
+const COMMIT_MAX_MS = 5000;
+const COMMIT_SHARE = 50;
 const PASS_MS = 20;
 /**
  * Reading is faster than sending. While a queue is a quarter full and its destination takes records, sends get this many
@@ -70,7 +75,7 @@ export class RelayService {
   #timer: NodeJS.Timeout | undefined;
   #passing = false;
   #again = false;
-  #committed = 0;
+  #commitAt = 0;
   #turns = 0;
   #reported = 0;
   #reloading: Promise<void> | undefined;
@@ -183,7 +188,7 @@ export class RelayService {
     let more = false;
     try {
       more = this.#pipeline.pass(PASS_MS);
-      if (this.#pipeline.dirty && performance.now() - this.#committed >= COMMIT_MS) this.#commit();
+      if (this.#pipeline.dirty && performance.now() >= this.#commitAt) this.#commit();
     } catch (error) {
       this.#options.log.error(`reading channels: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -212,8 +217,10 @@ export class RelayService {
   }
 
   #commit(): void {
-    this.#committed = performance.now();
+    const began = performance.now();
     this.#pipeline.commit();
+    const now = performance.now();
+    this.#commitAt = now + Math.min(COMMIT_MAX_MS, Math.max(COMMIT_MS, (now - began) * COMMIT_SHARE));
   }
 
   #tick(): void {
@@ -221,7 +228,7 @@ export class RelayService {
     try {
       this.#pipeline.tick();
       this.#outputs.tick();
-      if (this.#pipeline.dirty) this.#commit();
+      if (this.#pipeline.dirty && performance.now() >= this.#commitAt) this.#commit();
       this.#reportSelf();
     } catch (error) {
       log.error(`tick: ${error instanceof Error ? error.message : String(error)}`);
