@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `scope dash`: a live picture of one session. */
+import {existsSync} from 'node:fs';
 import type {Command} from 'commander';
 import {EventLog} from '../session/event-log.js';
 import {isRunning, type Session, sessionArgs} from '../session/history.js';
 import {tailMetrics} from '../session/metric-log.js';
 import {findEvents} from '../session/query.js';
+import {readStatus} from '../session/status.js';
 import type {Paint} from '../view/color.js';
 import {FOOTER, frame} from '../view/dash-frame.js';
 import {DashModel} from '../view/dash-model.js';
@@ -54,7 +56,7 @@ async function dash(context: Context, flags: Flags): Action {
 
 /** Reads what is new in the session's files. */
 class Feed {
-  readonly model = new DashModel();
+  readonly model: DashModel;
   readonly #log: EventLog;
   readonly #workdir: string;
   #metrics = 0;
@@ -63,6 +65,10 @@ class Feed {
   constructor(session: Session) {
     this.#workdir = session.workdir;
     this.#log = new EventLog(session.workdir);
+    this.model = new DashModel({
+      isAlive: (pid) => existsSync(`/proc/${pid}`),
+      now: () => (readStatus(session.workdir)?.state === 'ended' ? undefined : Date.now() / 1000),
+    });
     this.#events = Math.max(0, this.#log.count - EVENTS_AT_START);
   }
 

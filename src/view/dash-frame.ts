@@ -73,7 +73,7 @@ const row = (label: string, value: string) => `${label.padEnd(10)} ${value}`;
 
 function processRows(m: DashModel): string[] {
   return [
-    row('CPU', `${m.level('proc.cpu_perc').toFixed(2)} %`),
+    row('CPU', `${(m.rate('proc.cpu') / 1e4).toFixed(2)} %`),
     row('Memory', size(m.level('proc.mem') * 1024)),
     row('Files', numberText(m.level('proc.fd'))),
     row('Threads', numberText(m.level('proc.thread'))),

@@ -15,41 +15,60 @@ const metric = (name: string, value: number, time: number, more = {}) => ({
   ...more,
 });
 
+const alive = new Set([1, 2]);
+const options = {isAlive: (pid: number) => alive.has(pid), now: () => undefined};
+
 function filled(): DashModel {
-  const m = new DashModel();
+  const m = new DashModel(options);
   for (let t = 0; t < 300; t += 10) m.addMetric(metric('net.rx', 1000 * t, 1000 + t));
   m.addMetric(metric('proc.mem', 1000, 1290));
   m.addMetric(metric('proc.mem', 500, 1291, {pid: 2}));
   m.addMetric(metric('proc.mem', 600, 1292, {pid: 2}));
+  m.addMetric(metric('proc.mem', 7777, 1292, {pid: 3}));
+  m.addMetric(metric('proc.cpu', 2_500_000, 1292));
   m.addMetric(metric('fs.open', 3, 1292));
   m.addMetric(metric('fs.open', 4, 1293));
   m.addMetric(metric('http.duration.server', 90, 1293, {numops: 3}));
   const body = {sourcetype: 'console', _time: 1, source: 'stdout', host: 'h', proc: 'p', cmd: 'p', pid: 1};
   for (let i = 0; i < 60; i++) {
-    m.addEvent(
-      i,
-      JSON.stringify({
-        id: 'x',
-        _channel: '1',
-        body: {...body, data: {message: `line ${i} ${'long '.repeat(40)}`}},
-      }),
-    );
+    const data = {message: `line ${i} ${'long '.repeat(40)}`};
+    m.addEvent(i, JSON.stringify({id: 'x', _channel: '1', body: {...body, data}}));
   }
   m.totalEvents = 60;
   return m;
 }
 
 describe('dashboard', () => {
-  it('sums counters by period, adds levels up over processes, averages durations', () => {
+  it('sums counters over the last period, adds levels up over living processes, averages durations', () => {
     const m = filled();
     expect(m.level('proc.mem')).toBe(1600);
     expect(m.sum('fs.open')).toBe(7);
     expect(m.rate('net.rx')).toBe(29000);
     expect(m.average('http.duration.server')).toBe(30);
     expect(m.history('net.rx', 3)).toEqual([270000, 280000, 290000]);
-    m.addMetric(metric('fs.read', 1, 1300));
+    m.addMetric(metric('fs.read', 1, 1310));
     expect(m.sum('fs.open')).toBe(0);
-    expect(m.level('proc.mem')).toBe(0);
+    expect(m.sum('fs.read')).toBe(1);
+    expect(m.level('proc.mem')).toBe(1600);
+    m.addMetric(metric('fs.open', 5, 1309));
+    expect(m.sum('fs.open')).toBe(5);
+  });
+
+  it('shows the last level when no process lives', () => {
+    const m = new DashModel({isAlive: () => false, now: () => undefined});
+    m.addMetric(metric('proc.mem', 10, 1, {pid: 1}));
+    m.addMetric(metric('proc.mem', 20, 2, {pid: 2}));
+    expect(m.level('proc.mem')).toBe(20);
+    expect(m.level('proc.fd')).toBe(0);
+  });
+
+  it('fades out when time goes on without reports', () => {
+    let now = 1295;
+    const m = new DashModel({isAlive: () => true, now: () => now});
+    m.addMetric(metric('fs.open', 3, 1292));
+    expect(m.sum('fs.open')).toBe(3);
+    now = 1400;
+    expect(m.sum('fs.open')).toBe(0);
   });
 
   it.each([
@@ -84,6 +103,7 @@ describe('dashboard', () => {
     expect(text).toContain('Events: 60');
     expect(text).toContain('29.0 kB/s');
     expect(text).toContain('1.6 MB');
+    expect(text).toMatch(/CPU +25\.00 %/);
   });
 
   it('draws a sparkline', () => {
