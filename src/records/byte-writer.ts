@@ -168,6 +168,16 @@ export class ByteWriter {
     this.#padded(rest, digits);
   }
 
+  /** A whole number from 0 on, with zeros in front up to `least` digits. */
+  digits(value: number, least: number): void {
+    if (value >= 10 ** least) {
+      this.integer(value);
+      return;
+    }
+    this.reserve(least);
+    this.#padded(value, least);
+  }
+
   /** `digits` decimal digits of a whole number below 10^9. */
   #padded(value: number, digits: number): void {
     const buffer = this.buffer;

@@ -105,6 +105,7 @@ export interface LineWriter {
   string(text: string): void;
   number(value: number): void;
   integer(value: number): void;
+  digits(value: number, least: number): void;
   time(seconds: number): void;
 }
 

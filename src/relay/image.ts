@@ -6,7 +6,9 @@ import {type MetricWatch, metricName} from '../records/names.js';
 import type {Event, Metric, Payload, Process, RelayRecord, SourceType, Span} from '../records/types.js';
 import {eventsOn, metricsOn, type Settings} from './settings.js';
 import type {Connection} from './sources/address.js';
+import {channelId} from './sources/channel-id.js';
 import {isFileKind} from './sources/file.js';
+import {plainFile} from './sources/opened-file.js';
 import type {Image, MetricValue, OpenFile, Source} from './sources/source.js';
 import {metricEventOn, singleOn} from './want.js';
 
@@ -38,9 +40,11 @@ export class ProcessImage implements Image {
   readonly #out: RelayRecord[];
   readonly #files = new Map<number, OpenFile>();
   readonly #connections = new Map<number, Connection>();
-  readonly #closed: number[] = [];
+  /** Closed objects, the last ones; the place of the oldest is used next. */
+  readonly #closed = new Float64Array(CLOSED_KEPT);
+  #oldest = 0;
   readonly #parent: ProcessImage | undefined;
-  readonly #channelPrefix: string;
+  readonly channelPrefix: string;
   /** Events go nowhere but into NDJSON lines. */
   readonly #linesOnly: boolean;
   readonly #singles = new Map<string, boolean>();
@@ -61,7 +65,7 @@ export class ProcessImage implements Image {
     this.#linesOnly = linesOnly;
     this.reportedAt = process.startTime;
     // Distinct for images that begin within a thousand seconds of each other, and within 2^53 with the object.
-    this.#channelPrefix = String(Math.floor(process.startTime * 1e6) % 1e9 || 1);
+    this.channelPrefix = String(Math.floor(process.startTime * 1e6) % 1e9 || 1);
     if (parent === undefined) return;
     // A fork: what was open is open here too, by the same objects.
     for (const [object, file] of parent.#files) this.#files.set(object, file);
@@ -70,7 +74,7 @@ export class ProcessImage implements Image {
 
   channelId(object: number): string {
     if (object === 0) return 'none';
-    return this.#channelPrefix + (object < 1e6 ? String(1e6 + object).slice(1) : String(object));
+    return channelId(this.channelPrefix, object);
   }
 
   time(record: RecordCursor): number {
@@ -84,7 +88,7 @@ export class ProcessImage implements Image {
   /** What is open, the longest open first: for the next relay. */
   get open(): OpenState {
     return {
-      files: [...this.#files].slice(0, OPEN_KEPT),
+      files: [...this.#files].slice(0, OPEN_KEPT).map(([object, file]) => [object, plainFile(file)]),
       connections: [...this.#connections].slice(0, OPEN_KEPT),
     };
   }
@@ -125,8 +129,10 @@ export class ProcessImage implements Image {
 
   closed(object: number): void {
     if (!this.#files.has(object)) return;
-    this.#closed.push(object);
-    if (this.#closed.length > CLOSED_KEPT) this.#files.delete(this.#closed.shift()!);
+    const forgotten = this.#closed[this.#oldest]!;
+    if (forgotten !== 0) this.#files.delete(forgotten);
+    this.#closed[this.#oldest] = object;
+    this.#oldest = (this.#oldest + 1) % CLOSED_KEPT;
   }
 
   wantsEvent(type: SourceType): boolean {

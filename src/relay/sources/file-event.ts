@@ -5,6 +5,7 @@
  */
 import {type EventSource, eventSource} from '../../records/ndjson.js';
 import type {Event, LineWriter, Process} from '../../records/types.js';
+import {channelId, OBJECT_DIGITS} from './channel-id.js';
 import type {OpenFile} from './source.js';
 
 /** Traffic of a descriptor's life. */
@@ -25,22 +26,29 @@ const DURATION = Buffer.from(',"duration":');
 /** Owners and operations that are kept rendered. */
 const KEPT = 1024;
 
+function withChannel(source: EventSource, prefix: string): EventSource {
+  return {...source, head: Buffer.concat([source.head, Buffer.from(prefix)])};
+}
+
 /** What the events of one process share, rendered once. */
 export class FileParts {
   readonly process: Process;
+  readonly channelPrefix: string;
+  /** Their heads hold the prefix of `_channel` already. */
   readonly open: EventSource;
   readonly close: EventSource;
   readonly #owners = new Map<number, Buffer>();
   readonly #ends = new Map<string, Buffer>();
   readonly #ownerPrefix: string;
 
-  constructor(process: Process) {
+  constructor(process: Process, channelPrefix: string) {
     const {proc, pid, host, uid, gid, cgroup} = process;
     const first = `${JSON.stringify({proc, pid, host}).slice(0, -1)},"file":`;
     const second = JSON.stringify({proc_uid: uid, proc_gid: gid, proc_cgroup: cgroup});
     this.process = process;
-    this.open = eventSource(process, 'fs', 'fs.open', first);
-    this.close = eventSource(process, 'fs', 'fs.close', first);
+    this.channelPrefix = channelPrefix;
+    this.open = withChannel(eventSource(process, 'fs', 'fs.open', first), channelPrefix);
+    this.close = withChannel(eventSource(process, 'fs', 'fs.close', first), channelPrefix);
     this.#ownerPrefix = `,${second.slice(1, -1)}`;
   }
 
@@ -74,8 +82,8 @@ export class FileEvent implements Event {
   readonly sourcetype = 'fs';
   readonly source: string;
   readonly time: number;
-  readonly channel: string;
   readonly process: Process;
+  readonly #object: number;
   readonly #parts: FileParts;
   readonly #file: OpenFile;
   readonly #op: string;
@@ -84,19 +92,23 @@ export class FileEvent implements Event {
   constructor(
     parts: FileParts,
     time: number,
-    channel: string,
+    object: number,
     file: OpenFile,
     op: string,
     traffic: Traffic | undefined,
   ) {
     this.source = traffic === undefined ? 'fs.open' : 'fs.close';
     this.time = time;
-    this.channel = channel;
     this.process = parts.process;
+    this.#object = object;
     this.#parts = parts;
     this.#file = file;
     this.#op = op;
     this.#traffic = traffic;
+  }
+
+  get channel(): string {
+    return channelId(this.#parts.channelPrefix, this.#object);
   }
 
   get data(): Record<string, unknown> {
@@ -109,11 +121,12 @@ export class FileEvent implements Event {
     const traffic = this.#traffic;
     const {head, middle, tail} = traffic === undefined ? parts.open : parts.close;
     out.bytes(head);
-    out.ascii(this.channel);
+    out.digits(this.#object, OBJECT_DIGITS);
     out.bytes(middle);
     out.time(this.time);
     out.bytes(tail);
-    out.string(file.path);
+    if (file.quoted === undefined) out.string(file.path);
+    else out.bytes(file.quoted);
     out.bytes(parts.owner(file));
     if (traffic !== undefined) {
       out.bytes(READ_BYTES);

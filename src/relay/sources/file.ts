@@ -3,6 +3,7 @@
 import {KIND, REC, type RecordCursor} from '../../channel/index.js';
 import {callName} from '../calls.js';
 import {FileEvent, FileParts, fileData, type Traffic} from './file-event.js';
+import {OpenedFile} from './opened-file.js';
 import type {Image, OpenFile, Source, SourceKind} from './source.js';
 
 /** Standard streams are no files that a program opened. */
@@ -20,7 +21,7 @@ class FileSource implements Source {
     this.#events = image.wantsEvent('fs');
     this.#enhance = image.settings.events.enhanceFs;
     this.#plain = image.plain('fs');
-    this.#parts = new FileParts(image.process);
+    this.#parts = new FileParts(image.process, image.channelPrefix);
   }
 
   record(record: RecordCursor): void {
@@ -34,13 +35,8 @@ class FileSource implements Source {
     if (record.ret < 0) return;
     const info = record.open();
     const known = this.#enhance && info.mode !== 0;
-    const file: OpenFile = {
-      path: record.text(),
-      kind: info.kind,
-      perms: known ? octal(info.mode & 0o7777) : 0,
-      owner: known ? info.uid : 0,
-      group: known ? info.gid : 0,
-    };
+    const perms = known ? octal(info.mode & 0o7777) : 0;
+    const file = new OpenedFile(record, info.kind, perms, known ? info.uid : 0, known ? info.gid : 0);
     image.opened(record.object, file);
     if (record.fd < FIRST_FILE_FD) return;
     if (this.#events) this.#event('fs.open', record, file);
@@ -78,7 +74,7 @@ class FileSource implements Source {
     const time = image.time(record);
     const op = callName(record.nr);
     if (this.#plain) {
-      image.put(new FileEvent(this.#parts, time, image.channelId(record.object), file, op, traffic));
+      image.put(new FileEvent(this.#parts, time, record.object, file, op, traffic));
     } else image.event('fs', source, time, record.object, fileData(image.process, file, op, traffic));
   }
 
@@ -97,7 +93,7 @@ function unnamed(path: string): OpenFile | undefined {
 
 /** 0o644 -> 644 */
 function octal(mode: number): number {
-  return Number(mode.toString(8));
+  return ((mode >> 9) & 7) * 1000 + ((mode >> 6) & 7) * 100 + ((mode >> 3) & 7) * 10 + (mode & 7);
 }
 
 /** Whether a descriptor's kind is that of a file in a file system. */

@@ -36,13 +36,15 @@ export interface MetricValue {
 /** What a process opened by path. */
 export interface OpenFile {
   /** As the program passed it. */
-  path: string;
+  readonly path: string;
   /** One of KIND. */
   kind: number;
   /** Permission bits as octal digits read as a decimal number (0644 is 644); 0: unknown. */
   perms: number;
   owner: number;
   group: number;
+  /** The path as a JSON string, where it is at hand. */
+  quoted?: Buffer | undefined;
 }
 
 /** The process image a source works for, and the way out for what it makes. */
@@ -50,6 +52,8 @@ export interface Image {
   readonly channel: Channel;
   readonly process: Process;
   readonly settings: Settings;
+  /** What every `_channel` of the image begins with. */
+  readonly channelPrefix: string;
   /** What stands in `_channel` for an object (sc_record.object); `none` for 0. */
   channelId(object: number): string;
   /** Seconds since the epoch of a record. */
