@@ -12,7 +12,7 @@ const files = {
   'src/config/types.ts': generateTypes(schema),
   'src/config/validator.js': generateValidator(schema),
   'docs/config.md': generateDocs(schema, readFileSync('scripts/generate/config-head.md', 'utf8')),
-  'native/launch/watch_default.h': await generateWatch(),
+  'native/include/scope/watch_default.h': await generateWatch(),
 };
 
 const check = process.argv.includes('--check');

@@ -9,6 +9,7 @@
 #include <time.h>
 #include "base/mem.h"
 #include "channel/chan.h"
+#include "scope/watch_default.h"
 
 #define ALIVE_NS 2000000000ull
 
@@ -59,7 +60,7 @@ static void fill_hub(struct sc_hub *hub, const char *dir)
 	hub->control.want = DEFAULT_WANT;
 	hub->control.max_per_sec = DEFAULT_MAX_PER_SEC;
 	put_path(hub->plans, sizeof(hub->plans), dir, "plans");
-	hub->file_watch.states = 0xffff;
+	memcpy(&hub->file_watch, sc_watch_default, sizeof(sc_watch_default));
 	atomic_store_explicit(&hub->magic, SC_HUB_MAGIC, memory_order_release);
 }
 

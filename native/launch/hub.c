@@ -10,7 +10,7 @@
 #include <scope/channel.h>
 
 #include "launch/launch.h"
-#include "launch/watch_default.h"
+#include <scope/watch_default.h>
 
 #define WANT_DEFAULT                                                                               \
 	(SC_WANT_OPEN | SC_WANT_OPEN_MODE | SC_WANT_NET | SC_WANT_CONSOLE | SC_WANT_FILE |         \
