@@ -34,6 +34,7 @@ enum sc_cell {
 	SC_CELL_GO_PRE,
 	SC_CELL_GO_POST_R14,
 	SC_CELL_GO_PRE_R14,
+	SC_CELL_POST_SHARED,   /* everything kept, and nothing done unless the slot is tagged */
 	SC_CELLS
 };
 

@@ -24,7 +24,7 @@
 #include "elf/image.h"
 
 #define SC_PLAN_MAGIC   0x314e4c5045504353ull /* "SCPEPLN1" */
-#define SC_PLAN_VERSION 1u
+#define SC_PLAN_VERSION 2u
 #define SC_SITES_MAX    4096u
 #define SC_SITE_BYTES   36u
 #define SC_PRE_MAX      16u
@@ -44,7 +44,8 @@ enum sc_site_flag {
 	SC_SITE_PRE = 2,   /* the pre window calls the handler (dynamic numbers: when the table says so) */
 	SC_SITE_FLAGS = 4, /* arithmetic flags may live across the call: the stubs keep them */
 	SC_SITE_NO_SLOT = 8,/* the stack slot at -128(%rsp) is in use: nothing can be stored there */
-	SC_SITE_G_R14 = 16 /* Go: g is in r14 only, not at %fs:-8 */
+	SC_SITE_G_R14 = 16, /* Go: g is in r14 only, not at %fs:-8 */
+	SC_SITE_SHARED = 32 /* the post window is jumped to from elsewhere: only a tagged slot counts */
 };
 
 /*

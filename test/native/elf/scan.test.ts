@@ -226,6 +226,12 @@ describe('the stubs', () => {
       pre: 'bee7000000b8e7000000488d642480ff1503f0ffff488da42480000000e9de0ff0ff',
     },
     {
+      name: 'look at the slot only, behind a call where others arrive too',
+      args: ['1', '1', '33', '488b442420b801000000', '4883c418c3'],
+      pre: '488b442420b8010000004889d14989c30f3189442484418d8300000e5c894424804889ca4c89d8e9d40ff0ff',
+      post: '488d642480ff1515f0ffff488da424800000004883c418c3',
+    },
+    {
       name: 'move an operand relative to the instruction',
       args: ['1', '0', '0', '-', '803d1000000000'],
       post: '488d642480b900000e5cff15f0efffff488da42480000000803dfa0ff0ff00e9e50ff0ff',

@@ -223,10 +223,26 @@ static void pre_stub(struct out *o, const struct sc_site *s, uint64_t cells)
 	jump(o, s->va);
 }
 
+static void call_post(struct out *o, const struct sc_site *s, uint64_t cells)
+{
+	if (s->flags & SC_SITE_SHARED) {
+		call_cell(o, cells, SC_CELL_POST_SHARED);
+		return;
+	}
+	if ((s->flags & SC_SITE_TIMED) || s->nr < 0) {
+		PUT(o, 0x48, 0x8b, 0x0c, 0x24); /* mov (%rsp),%rcx */
+		PUT(o, 0x41, 0xbb);             /* mov $nr,%r11d: for a call begun before we were here */
+		put32(o, (uint32_t)(int32_t)s->nr);
+	} else {
+		PUT(o, 0xb9); /* mov $tag|nr,%ecx */
+		put32(o, SC_SLOT_TAG | (uint32_t)s->nr);
+	}
+	call_cell(o, cells, s->flags & SC_SITE_FLAGS ? SC_CELL_POST_FLAGS : SC_CELL_POST);
+}
+
 static void post_stub(struct out *o, const struct sc_site *s, uint64_t cells)
 {
 	uint64_t next = s->va + s->core_len;
-	int slot = (s->flags & SC_SITE_TIMED) || s->nr < 0;
 	unsigned skip = 0;
 
 	if (s->kind == SC_SITE_MOVED) {
@@ -237,15 +253,7 @@ static void post_stub(struct out *o, const struct sc_site *s, uint64_t cells)
 		skip = 2;
 	}
 	enter_red_zone(o);
-	if (slot) {
-		PUT(o, 0x48, 0x8b, 0x0c, 0x24); /* mov (%rsp),%rcx */
-		PUT(o, 0x41, 0xbb);             /* mov $nr,%r11d: for a call begun before we were here */
-		put32(o, (uint32_t)(int32_t)s->nr);
-	} else {
-		PUT(o, 0xb9); /* mov $tag|nr,%ecx */
-		put32(o, SC_SLOT_TAG | (uint32_t)s->nr);
-	}
-	call_cell(o, cells, s->flags & SC_SITE_FLAGS ? SC_CELL_POST_FLAGS : SC_CELL_POST);
+	call_post(o, s, cells);
 	leave_red_zone(o);
 	if (!move_all(o, s->bytes + s->pre_len + s->core_len + skip, next + skip, s->post_len - skip))
 		jump(o, next + s->post_len);

@@ -117,8 +117,11 @@ static int is_padding(const uint8_t *p, const struct sc_insn *in)
 	return sc_insn_is_nop(in) || p[0] == 0xcc || (in->map == SC_MAP_1 && in->op == 0xf4);
 }
 
-/* Bytes of the window of at least min bytes that begins at `at`, 0: none. */
-static unsigned post_window(const struct sc_text *t, uint64_t at, unsigned min)
+/*
+ * Bytes of the window of at least min bytes that begins at `at`, 0: none. shared: it may begin where
+ * something else jumps to.
+ */
+static unsigned post_window(const struct sc_text *t, uint64_t at, unsigned min, int shared)
 {
 	uint64_t to = at;
 	int ended = 0;
@@ -127,7 +130,7 @@ static unsigned post_window(const struct sc_text *t, uint64_t at, unsigned min)
 		struct sc_insn in;
 
 		if (to + 16 > t->len || !sc_insn_decode(t->code + to, &in) ||
-		    (!ended && !sc_marked(t, SC_MARK_START, to)) || is_entered(t, to, in.len, 1))
+		    (!ended && !sc_marked(t, SC_MARK_START, to)) || is_entered(t, to, in.len, !shared || to > at))
 			return 0;
 		if (ended) {
 			if (!is_padding(t->code + to, &in))
@@ -182,13 +185,21 @@ static void choose(const struct sc_text *t, uint64_t at, struct sc_site *s)
 	uint8_t call = s->nr >= 0 ? sc_call_table[s->nr].flags : SC_CALL_TIMED | SC_CALL_PRE;
 
 	s->pre_len = (uint8_t)pre_window(t, at);
-	s->post_len = (uint8_t)post_window(t, at + s->core_len, JUMP);
+	s->post_len = (uint8_t)post_window(t, at + s->core_len, JUMP, 0);
 	if (!flags_are_dead(t, at + s->core_len))
 		s->flags |= SC_SITE_FLAGS;
 	if (s->kind == SC_SITE_GO_LEAF)
 		call &= (uint8_t)~SC_CALL_TIMED; /* no register to keep the time in */
 	else if (s->kind != SC_SITE_GO_CALL6 && s->pre_len && slot_in_use(t, at))
 		s->flags |= SC_SITE_NO_SLOT;
+	if (!s->post_len && s->pre_len && !(s->flags & SC_SITE_NO_SLOT) &&
+	    (s->kind == SC_SITE_CALL || s->kind == SC_SITE_CANCEL)) {
+		s->post_len = (uint8_t)post_window(t, at + s->core_len, JUMP, 1);
+		if (s->post_len) {
+			s->flags |= SC_SITE_SHARED;
+			call |= SC_CALL_TIMED;
+		}
+	}
 	if (s->flags & SC_SITE_NO_SLOT) {
 		call &= (uint8_t)~SC_CALL_TIMED;
 		if (s->nr < 0)
@@ -287,7 +298,7 @@ static int early(const struct sc_text *t, uint64_t at, struct sc_site *s)
  */
 static int moved(const struct sc_text *t, uint64_t at, struct sc_site *s)
 {
-	unsigned behind = post_window(t, at + 2, JUMP - 2);
+	unsigned behind = post_window(t, at + 2, JUMP - 2, 0);
 	uint8_t call;
 
 	if (s->kind != SC_SITE_CALL || !behind || slot_in_use(t, at))
@@ -317,9 +328,9 @@ static void add(const struct sc_text *t, struct sc_site_list *l, struct sc_site 
 
 	if (s->va - s->pre_len < window_end(l)) {
 		s->pre_len = 0;
-		s->flags &= (uint8_t)~(SC_SITE_TIMED | SC_SITE_PRE);
-		if (s->nr < 0)
+		if (s->nr < 0 || (s->flags & SC_SITE_SHARED))
 			s->post_len = 0;
+		s->flags &= (uint8_t)~(SC_SITE_TIMED | SC_SITE_PRE | SC_SITE_SHARED);
 	}
 	if (!s->pre_len && !s->post_len) {
 		if (!early(t, s->va - t->va, &other))

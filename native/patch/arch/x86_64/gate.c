@@ -74,6 +74,58 @@ __asm__(".pushsection .text\n"
 	"SC_GATE_POST sc_gate_post_flags, 1\n"
 	".popsection\n");
 
+/*
+ * Behind a call where other code arrives too: only a tagged slot means that the call was made, and it
+ * is used up. Everything is kept, for whoever else comes along.
+ */
+__asm__(".pushsection .text\n"
+	".globl sc_gate_post_shared\n.hidden sc_gate_post_shared\n"
+	".type sc_gate_post_shared,@function\n.balign 16\n"
+	"sc_gate_post_shared:\n"
+	"	pushfq\n"
+	"	push %rcx\n"
+	"	push %r11\n"
+	"	mov 32(%rsp),%rcx\n" /* the slot, above the return address */
+	"	mov %ecx,%r11d\n"
+	"	xor $0x5c0e0000,%r11d\n"
+	"	cmp $511,%r11d\n"
+	"	ja 1f\n"
+	"	movl $0,32(%rsp)\n"
+	"	shr $32,%rcx\n"
+	"	shl $32,%rcx\n"
+	"	or %r11,%rcx\n"
+	"	push %rbp\n"
+	"	mov %rsp,%rbp\n"
+	"	and $-16,%rsp\n"
+	"	lea (40+128)(%rbp),%r11\n"
+	"	push %r11\n" /* padding */
+	"	push %r11\n" /* sp */
+	"	push %rcx\n" /* nr, start */
+	"	push %r9\n"
+	"	push %r8\n"
+	"	push %r10\n"
+	"	push %rdx\n"
+	"	push %rsi\n"
+	"	push %rdi\n"
+	"	push %rax\n"
+	"	mov %rsp,%rdi\n"
+	"	call *sc_gate_handlers(%rip)\n"
+	"	pop %rax\n"
+	"	pop %rdi\n"
+	"	pop %rsi\n"
+	"	pop %rdx\n"
+	"	pop %r10\n"
+	"	pop %r8\n"
+	"	pop %r9\n"
+	"	mov %rbp,%rsp\n"
+	"	pop %rbp\n"
+	"1:	pop %r11\n"
+	"	pop %rcx\n"
+	"	popfq\n"
+	"	ret\n"
+	".size sc_gate_post_shared, . - sc_gate_post_shared\n"
+	".popsection\n");
+
 /* In: rax number, arguments in place. */
 __asm__(".pushsection .text\n"
 	".macro SC_GATE_PRE name, flags\n"
@@ -300,6 +352,7 @@ __asm__(".pushsection .text\n"
 
 void sc_gate_post(void);
 void sc_gate_post_flags(void);
+void sc_gate_post_shared(void);
 void sc_gate_pre(void);
 void sc_gate_pre_flags(void);
 void sc_gate_pre_cancel(void);
@@ -313,6 +366,7 @@ void sc_gate_cells(uint64_t *cells)
 {
 	cells[SC_CELL_POST] = (uint64_t)sc_gate_post;
 	cells[SC_CELL_POST_FLAGS] = (uint64_t)sc_gate_post_flags;
+	cells[SC_CELL_POST_SHARED] = (uint64_t)sc_gate_post_shared;
 	cells[SC_CELL_PRE] = (uint64_t)sc_gate_pre;
 	cells[SC_CELL_PRE_FLAGS] = (uint64_t)sc_gate_pre_flags;
 	cells[SC_CELL_PRE_CANCEL] = (uint64_t)sc_gate_pre_cancel;
