@@ -159,8 +159,32 @@ function statusPairs(summary: Summary): [string, string][] {
     ['Relay', status.state],
     ['Processes', status.processes ? `${status.processes.seen}, ${status.processes.live} running` : ''],
     ['Not recorded', lost.length === 0 ? 'nothing' : lost.map(([c, n]) => `${n} (${c})`).join(', ')],
+    ...destinationPairs(status.destinations ?? {}),
     ...(status.notes?.length ? [['Notes', status.notes.map(oneLine).join('\n')] as [string, string]] : []),
   ];
+}
+
+interface Books {
+  state?: string;
+  sent?: number;
+  queued?: number;
+  dropped?: Record<string, number>;
+  reason?: string;
+}
+
+/** What each remote destination got: sent, waiting, dropped and why. */
+function destinationPairs(destinations: Record<string, unknown>): [string, string][] {
+  return Object.entries(destinations).map(([name, value]) => {
+    const {state, sent, queued, dropped, reason} = value as Books;
+    const lost = Object.entries(dropped ?? {}).filter(([, n]) => n > 0);
+    const parts = [
+      `${sent ?? 0} sent`,
+      ...(queued ? [`${queued} waiting`] : []),
+      ...lost.map(([cause, n]) => `${n} dropped (${cause})`),
+    ];
+    const trouble = reason === undefined ? '' : `; ${state}: ${oneLine(reason)}`;
+    return [`To ${name}`, `${parts.join(', ')}${trouble}`];
+  });
 }
 
 function object(session: Session): Record<string, unknown> {
@@ -178,6 +202,7 @@ function object(session: Session): Record<string, unknown> {
     workdir: session.workdir,
     name: basename(session.workdir),
     lost: summary.status?.lost ?? {},
+    destinations: summary.status?.destinations ?? {},
     notes: summary.status?.notes ?? [],
   };
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `scope prune`: deletes sessions. */
 import {type Command, Option} from 'commander';
-import {isRunning, listSessions, type Session} from '../session/history.js';
+import {isRunning, listSessions, type Session, writerLives} from '../session/history.js';
 import {deleteAll} from '../session/retention.js';
 import {type Action, type Context, refuseTogether, UsageError} from './context.js';
 import {givenIn, integer} from './options.js';
@@ -37,11 +37,21 @@ async function prune(context: Context, command: Command, flags: Flags): Action {
     context.print('Removed 0 sessions.');
     return 0;
   }
-  const running = chosen.filter(isRunning).length;
-  context.print(`Removed ${deleteAll(chosen)} sessions.`);
-  if (running > 0)
-    context.warn(`${running} running ${running === 1 ? 'session was' : 'sessions were'} kept.`);
+  await waitForRelays(chosen);
+  const removed = deleteAll(chosen);
+  context.print(`Removed ${removed} sessions.`);
+  const kept = chosen.length - removed;
+  if (kept > 0) context.warn(`${kept} running ${kept === 1 ? 'session was' : 'sessions were'} kept.`);
   return 0;
+}
+
+const WAIT_MS = 3_000;
+
+/** A relay that has just seen its command end needs a moment to finish. */
+async function waitForRelays(chosen: readonly Session[]): Promise<void> {
+  const until = Date.now() + WAIT_MS;
+  const busy = () => chosen.some((s) => writerLives(s.workdir) && !isRunning(s));
+  while (busy() && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 function choose(all: readonly Session[], flags: Flags): Session[] {

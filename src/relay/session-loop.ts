@@ -125,12 +125,15 @@ export class SessionLoop {
     const {pipeline, writer, outputs} = this.#parts;
     if (pipeline.dirty) {
       const {seen, live, lost} = pipeline.stats;
-      const destinations = outputs && {
-        destinations: Object.fromEntries(outputs.status().destinations.map((d) => [d.name, d])),
-      };
+      const destinations = outputs && {destinations: destinationsOf(outputs)};
       writer.setStatus({processes: {seen, live}, lost, notes: [...pipeline.notes], ...destinations});
       pipeline.commit();
     } else writer.commit();
     this.#committed = Date.now();
   }
+}
+
+/** The books of the destinations, for status.json. */
+export function destinationsOf(outputs: Outputs): Record<string, unknown> {
+  return Object.fromEntries(outputs.status().destinations.map((d) => [d.name, d]));
 }

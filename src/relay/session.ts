@@ -17,7 +17,7 @@ import {hubOptions} from './hub.js';
 import {createLog} from './log.js';
 import {Outputs} from './outputs.js';
 import {Pipeline, type Sink} from './pipeline.js';
-import {SessionLoop} from './session-loop.js';
+import {destinationsOf, SessionLoop} from './session-loop.js';
 import {NEW_STATE, StateFiles} from './state.js';
 
 /** The session's process, as the launcher noted it. */
@@ -75,10 +75,12 @@ async function relay(workdir: string, writer: SessionWriter): Promise<'over' | '
     const rootLives = watchRoot(workdir);
     const how = await new SessionLoop({folder, pipeline, writer, outputs, rootLives}).run();
     if (how === 'over') removeChannels(workdir);
+    if (how === 'over' && outputs) writer.setStatus({state: 'sending'});
     return how;
   } finally {
     folder.close();
     await outputs?.stop(config.relay.stop_timeout);
+    if (outputs) writer.setStatus({destinations: destinationsOf(outputs)});
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Which sessions go: by `scope prune`, and by themselves when there are more than are kept. */
 import {ScopeError} from '../base/errors.js';
-import {deleteSession, isRunning, listSessions, type Session} from './history.js';
+import {deleteSession, isRunning, listSessions, type Session, writerLives} from './history.js';
 import type {Environment} from './layout.js';
 
 export const DEFAULT_KEEP = 100;
@@ -25,11 +25,11 @@ export function retain(home: string, keep: number): number {
   return deleteAll(listSessions(home).slice(0, -keep));
 }
 
-/** Deletes these sessions but the running ones. Returns how many went. */
+/** Deletes these sessions but the ones that run or whose relay is at work. Returns how many went. */
 export function deleteAll(sessions: readonly Session[]): number {
   let deleted = 0;
   for (const session of sessions) {
-    if (isRunning(session)) continue;
+    if (isRunning(session) || writerLives(session.workdir)) continue;
     deleteSession(session);
     deleted += 1;
   }

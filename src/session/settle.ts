@@ -37,7 +37,7 @@ export async function settle(session: Session, options: SettleOptions): Promise<
   let graceUntil = session.start + GRACE_MS;
   let told = false;
   for (;;) {
-    if (isEnded(workdir)) return 'complete';
+    if (isComplete(workdir)) return 'complete';
     if (!existsSync(join(workdir, FILES.channels)) && !existsSync(join(workdir, FILES.status)))
       return 'complete';
     const now = Date.now();
@@ -58,8 +58,9 @@ export async function settle(session: Session, options: SettleOptions): Promise<
   }
 }
 
-function isEnded(workdir: string): boolean {
-  return readStatus(workdir)?.state === 'ended';
+function isComplete(workdir: string): boolean {
+  const state = readStatus(workdir)?.state;
+  return state === 'ended' || state === 'sending';
 }
 
 /** The relay runs and its last commit holds everything from before `asked`. */

@@ -4,8 +4,11 @@ import {readFileSync, renameSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {FILES} from './layout.js';
 
-/** `running`: reads channels. `draining`: every process has ended, the rest is being written. `ended`: complete. */
-export type RelayState = 'running' | 'draining' | 'ended';
+/**
+ * `running`: reads channels. `draining`: every process has ended, the rest is being written. `sending`: the session is
+ * complete, its destinations get the rest. `ended`: nothing more is done.
+ */
+export type RelayState = 'running' | 'draining' | 'sending' | 'ended';
 
 export interface SessionStatus {
   state: RelayState;

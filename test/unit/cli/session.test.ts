@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import {existsSync, lstatSync, readFileSync} from 'node:fs';
+import {existsSync, lstatSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
+import {readStatus} from '../../../src/session/status.js';
 import {Scope, waitFor} from '../../helpers/scope.js';
 
 let scope: Scope;
@@ -107,5 +108,30 @@ describe('a session from launch to query', () => {
       () => scope.run(['hist', '-a', '-d']).stdout.trim().split('\n').length === 2,
       'the oldest session to go',
     );
+  });
+});
+
+describe('a session with destinations', () => {
+  it('is read at once although a destination is dead, and says what was not delivered', async () => {
+    const file = join(scope.home, 'two.yml');
+    const out = join(scope.home, 'out.ndjson');
+    writeFileSync(
+      file,
+      `exporters:
+  archive: {type: file, path: ${out}}
+  dead: {type: socket, protocol: unix, path: ${scope.home}/nobody.sock}
+default: {to: [archive, dead]}
+relay: {stop_timeout: 500ms}
+`,
+    );
+    expect(scope.run(['run', '-u', file, '--', '/bin/echo', 'routed']).status).toBe(0);
+    expect(consoleLines()).toEqual(['routed']);
+    const workdir = scope.workdir;
+    await waitFor(() => readStatus(workdir)?.state === 'ended', 'the relay to give up');
+    expect(readFileSync(out, 'utf8')).toContain('routed');
+    const {stdout} = scope.run(['hist', '-i', '1']);
+    expect(stdout).toMatch(/^To archive: +\d+ sent$/m);
+    expect(stdout).toMatch(/^To dead: +0 sent, \d+ dropped \(stopped\)/m);
+    expect(scope.run(['prune', '-a', '-f']).stdout).toBe('Removed 1 sessions.\n');
   });
 });
