@@ -4,6 +4,7 @@ import {readlinkSync} from 'node:fs';
 import type {Channel, RecordCursor} from '../channel/index.js';
 import {type MetricWatch, metricName} from '../records/names.js';
 import type {Event, Metric, Payload, Process, RelayRecord, SourceType, Span} from '../records/types.js';
+import {BoundedMap} from './bounded-map.js';
 import {eventsOn, metricsOn, type Settings} from './settings.js';
 import type {Connection} from './sources/address.js';
 import {channelId} from './sources/channel-id.js';
@@ -15,6 +16,7 @@ import {metricEventOn, singleOn} from './want.js';
 /** Closed files that are still remembered: a child may hold them open. */
 const CLOSED_KEPT = 256;
 const NAMES_KEPT = 1024;
+const OBJECTS_KEPT = 65_536;
 /** Open files and connections of an image that are handed to the next relay. */
 const OPEN_KEPT = 256;
 const NO_ATTRIBUTES = {};
@@ -29,7 +31,7 @@ export class ProcessImage implements Image {
   readonly channel: Channel;
   readonly process: Process;
   readonly settings: Settings;
-  readonly protocols = new Map<number, string>();
+  readonly protocols: Map<number, string> = new BoundedMap<number, string>(OBJECTS_KEPT);
   readonly names: Map<string, string> = new BoundedMap<string, string>(NAMES_KEPT);
   /** Sources in their order. */
   sources: readonly Source[] = [];
@@ -38,8 +40,9 @@ export class ProcessImage implements Image {
   /** When its metrics were last reported, seconds since the epoch. */
   reportedAt: number;
   readonly #out: RelayRecord[];
-  readonly #files = new Map<number, OpenFile>();
-  readonly #connections = new Map<number, Connection>();
+  // Bounded, for the case that the records of closes were lost.
+  readonly #files: Map<number, OpenFile> = new BoundedMap<number, OpenFile>(OBJECTS_KEPT);
+  readonly #connections: Map<number, Connection> = new BoundedMap<number, Connection>(OBJECTS_KEPT);
   /** Closed objects, the last ones; the place of the oldest is used next. */
   readonly #closed = new Float64Array(CLOSED_KEPT);
   #oldest = 0;
@@ -275,17 +278,4 @@ function onlyFields(
 
 function anyValue(data: Record<string, unknown>, value: (text: string) => boolean): boolean {
   return Object.values(data).some((one) => value(String(one)));
-}
-
-/** Forgets its oldest entries. */
-class BoundedMap<K, V> extends Map<K, V> {
-  readonly #most: number;
-  constructor(most: number) {
-    super();
-    this.#most = most;
-  }
-  override set(key: K, value: V): this {
-    if (this.size >= this.#most && !this.has(key)) this.delete(this.keys().next().value as K);
-    return super.set(key, value);
-  }
 }

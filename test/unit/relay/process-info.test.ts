@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+import {basename} from 'node:path';
+import {describe, expect, it} from 'vitest';
+import {ancestors, describe as describeProcess} from '../../../src/relay/process-info.js';
+import {memoryChannel} from '../../helpers/channel-records.js';
+
+/** The process of a channel with these strings. */
+function processOf(info: object, key = 1) {
+  const channel = memoryChannel(key);
+  return describeProcess({...channel, info: {...channel.info, ...info}});
+}
+
+describe('a process', () => {
+  it('is named after its executable', () => {
+    expect(processOf({}).proc).toBe('curl');
+    expect(processOf({exe: '/usr/sbin/nginx', name: 'nginx', argv: ['nginx: worker process']}).proc).toBe(
+      'nginx',
+    );
+  });
+
+  it('is named as it was called when that is a link', () => {
+    expect(processOf({exe: '/usr/bin/python3.11', name: 'python3.11', argv: ['python3', 'x.py']}).proc).toBe(
+      'python3',
+    );
+    expect(processOf({exe: '/bin/busybox', name: 'busybox', argv: ['/bin/ls']}).proc).toBe('ls');
+    expect(processOf({exe: '/bin/bash', name: 'bash', argv: ['-bash']}).proc).toBe('bash');
+  });
+
+  it('has an id of host, name and the end of its command line', () => {
+    expect(processOf({argv: ['curl', 'x'.repeat(40)]}).id).toBe(`vm-curl-${'x'.repeat(32)}`);
+  });
+
+  it('has the uuid of its image, in the form of version 4', () => {
+    const {uuid} = processOf({});
+    expect(uuid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(processOf({}).uuid).toBe(uuid);
+    expect(processOf({}, 2).uuid).not.toBe(uuid);
+  });
+
+  it('has user, group and container by name', () => {
+    const id = 'a1'.repeat(32);
+    expect(processOf({cgroup: `/system.slice/docker-${id}.scope`})).toMatchObject({
+      username: 'root',
+      groupname: 'root',
+      cgroup: `0::/system.slice/docker-${id}.scope`,
+      containerId: id,
+    });
+    expect(processOf({cgroup: '/user.slice'}).containerId).toBe('');
+  });
+});
+
+describe('ancestors', () => {
+  it('are the executables above a process, without process 1', () => {
+    expect(ancestors(process.pid).length).toBeGreaterThan(0);
+    expect(ancestors(process.pid)).toContain(basename(process.execPath));
+    expect(ancestors(1)).toEqual([]);
+    expect(ancestors(2 ** 22 + 1)).toEqual([]);
+  });
+});
