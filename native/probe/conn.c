@@ -6,6 +6,15 @@
 #include "base/mem.h"
 #include "probe/probe.h"
 
+/*
+ * What the records of open connections said: at the close the kernel may not know the peer any
+ * more. Higher descriptors ask again.
+ */
+static struct {
+	uint64_t object;
+	struct sc_conn conn;
+} saved[SC_FDS];
+
 /* Room for IPv4 and IPv6; longer names are cut by the kernel. */
 union address {
 	struct sockaddr any;
@@ -133,6 +142,10 @@ void sc_conn_opened(struct sc_hook *h, int fd, struct sc_fd *f, const void *remo
 	if (!addresses_wanted(h))
 		return;
 	sc_conn_fill(f, fd, &conn, remote, remote_len);
+	if (fd < (int)SC_FDS) {
+		saved[fd].conn = conn;
+		saved[fd].object = atomic_load_explicit(&f->object, memory_order_relaxed);
+	}
 	if (conn.local_port || conn.remote_port)
 		sc_stream_ports(f, conn.local_port, conn.remote_port);
 	if (!(h->x.want & SC_WANT_NET))
@@ -158,12 +171,23 @@ static void fill_close(struct sc_close *c, const struct sc_fd *f, uint64_t life)
 	c->life_ticks = life;
 }
 
+static void recall(const struct sc_fd *f, int fd, struct sc_conn *conn)
+{
+	if (fd < (int)SC_FDS &&
+	    saved[fd].object == atomic_load_explicit(&f->object, memory_order_relaxed)) {
+		*conn = saved[fd].conn;
+		conn->flags = sc_fd_flags(f);
+	} else {
+		sc_conn_fill(f, fd, conn, NULL, 0);
+	}
+}
+
 static void record_close(struct sc_hook *h, int fd, struct sc_fd *f, uint64_t life)
 {
 	struct sc_record *r;
 	struct sc_conn conn;
 
-	sc_conn_fill(f, fd, &conn, NULL, 0);
+	recall(f, fd, &conn);
 	r = sc_record_begin(&h->x, SC_REC_CONN_CLOSE, fd, sizeof(conn) + sizeof(struct sc_close));
 	if (!r)
 		return;

@@ -33,6 +33,7 @@ static int begin(struct sc_hook *h, struct sc_call *call)
 	h->call = call;
 	h->tsc = 0;
 	h->ticks = 0;
+	h->fresh = 0;
 	h->alone = !atomic_load_explicit(&sc_chan.threaded, memory_order_relaxed);
 	return 1;
 }

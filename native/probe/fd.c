@@ -85,29 +85,28 @@ static void learn_name(struct sc_hook *h, int fd, struct sc_fd *f)
 	char name[256];
 
 	if (name_of(fd, name, sizeof(name)))
-		sc_file_opened(h, fd, f, name, 0, AT_FDCWD, 1);
+		sc_file_opened(h, fd, f, name, 0, AT_FDCWD, !h->fresh);
 }
 
 static struct sc_fd *learn(struct sc_hook *h, int fd, struct sc_fd *f)
 {
 	struct stat st;
-	uint16_t flags = SC_FF_FOUND;
+	uint16_t flags = h->fresh ? 0 : SC_FF_FOUND;
 	uint8_t kind;
 
 	if (sc_chan.quiet || sc_sys_fstat(fd, &st) < 0)
 		return NULL;
 	kind = kind_of(fd, &st, &flags);
-	/* Under systemd and under Node a program's output is a socket pair: still its console, not the network. */
-	if ((fd == 1 || fd == 2) && (kind == SC_KIND_UNIX_STREAM || kind == SC_KIND_UNIX_DGRAM))
+	/* Under systemd and under Node a program's standard descriptors are socket pairs, used as pipes are. */
+	if (!h->fresh && fd <= 2 && (kind == SC_KIND_UNIX_STREAM || kind == SC_KIND_UNIX_DGRAM))
 		kind = SC_KIND_PIPE;
-	sc_fd_begin(&h->x, f, kind, 0);
-	/* A stream between processes is how some supervisors (Node's) take a program's output. */
-	if ((fd == 1 || fd == 2) && (!sc_is_socket(kind) || kind == SC_KIND_UNIX_STREAM)) {
+	sc_fd_begin(&h->x, f, kind, h->fresh ? sc_now(h) : 0);
+	if (!h->fresh && (fd == 1 || fd == 2) && !sc_is_socket(kind)) {
 		flags |= SC_FF_CONSOLE;
 		f->reserved = fd == 2 ? SC_FB_STDERR : 0;
 	}
 	sc_fd_set(f, flags);
-	if (kind == SC_KIND_FILE && fd > 2)
+	if (kind == SC_KIND_FILE && (fd > 2 || h->fresh))
 		learn_name(h, fd, f);
 	return f;
 }

@@ -49,12 +49,15 @@ SC_ASSERT(SC_C_NET_RX_OTHER == SC_C_NET_RX_INET_TCP + 4, "order of NET_RX_*");
 SC_ASSERT(SC_C_NET_TX_OTHER == SC_C_NET_TX_INET_TCP + 4, "order of NET_TX_*");
 
 /* First traffic of a connection whose beginning was not seen as a call of its own. */
-static void first_traffic(struct sc_hook *h, int fd, struct sc_fd *f, const struct sc_moved *m)
+static void first_traffic(struct sc_hook *h, int fd, struct sc_fd *f, const struct sc_moved *m,
+			  uint32_t tx)
 {
 	if (f->kind == SC_KIND_SOCKET_OTHER)
 		return;
 	if (sc_is_stream(f->kind))
 		sc_conn_gauge(h, f);
+	else if (!(sc_fd_flags(f) & (SC_FF_SERVER | SC_FF_CLIENT)))
+		sc_fd_set(f, tx ? SC_FF_CLIENT : SC_FF_SERVER); /* who speaks first asks */
 	sc_conn_opened(h, fd, f, m->name, m->name_len);
 }
 
@@ -84,7 +87,7 @@ static void tell_stream(struct sc_hook *h, int fd, struct sc_fd *f, const struct
 static void moved(struct sc_hook *h, int fd, struct sc_fd *f, const struct sc_moved *m, uint32_t tx)
 {
 	if (sc_unlikely(!(sc_fd_flags(f) & SC_FF_ANNOUNCED)) && m->len)
-		first_traffic(h, fd, f, m);
+		first_traffic(h, fd, f, m, tx);
 	if (m->len && sc_stream_wants(f, h->x.want))
 		tell_stream(h, fd, f, m, tx);
 }
@@ -137,6 +140,20 @@ static void failed(struct sc_hook *h, int fd)
 		sc_failed_call(h, SC_C_NET_ERR_RX_TX, fd, NULL);
 }
 
+static void take_descriptor(struct sc_hook *h, int fd)
+{
+	struct sc_fd *f = sc_fd_find(&h->x, fd);
+
+	/* Whatever had the number before is gone. */
+	if (f)
+		atomic_store_explicit(&f->object, 0, memory_order_relaxed);
+	h->fresh = 1;
+	f = sc_fd_known(h, fd);
+	h->fresh = 0;
+	if (f && f->kind == SC_KIND_FILE)
+		sc_count(&h->x, SC_C_FS_OPEN, 1);
+}
+
 /* Descriptors that came with a message. */
 static void take_descriptors(struct sc_hook *h, const struct message *m)
 {
@@ -149,16 +166,8 @@ static void take_descriptors(struct sc_hook *h, const struct message *m)
 		if (c->len < sizeof(*c) || c->len > (uint64_t)(end - p))
 			return;
 		if (c->level == SOL_SOCKET && c->type == SCM_RIGHTS)
-			for (uint64_t i = 0; i < (c->len - sizeof(*c)) / sizeof(int); i++) {
-				struct sc_fd *f = sc_fd_find(&h->x, fd[i]);
-
-				/* Whatever had the number before is gone. */
-				if (f)
-					atomic_store_explicit(&f->object, 0, memory_order_relaxed);
-				f = sc_fd_known(h, fd[i]);
-				if (f && f->kind == SC_KIND_FILE)
-					sc_count(&h->x, SC_C_FS_OPEN, 1);
-			}
+			for (uint64_t i = 0; i < (c->len - sizeof(*c)) / sizeof(int); i++)
+				take_descriptor(h, fd[i]);
 		p += (c->len + 7) & ~7ul;
 	}
 }

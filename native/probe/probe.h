@@ -23,6 +23,7 @@ struct sc_hook {
 	uint64_t tsc;   /* when it returned; only for timed calls, else 0 */
 	uint64_t ticks; /* its duration; 0: not measured */
 	uint32_t alone; /* no other thread exists: descriptors need no lock prefix */
+	uint32_t fresh; /* a descriptor met now came with this call, not before the channel */
 };
 
 static inline int sc_is_socket(uint8_t kind)

@@ -40,12 +40,15 @@ static void clone_pre(const struct sc_call *c)
 
 	if (!sc_enter(&x))
 		return;
-	if (flags & CLONE_THREAD)
+	if (flags & CLONE_THREAD) {
+		/* Counted ahead: the thread may end before its maker is back. */
 		atomic_store_explicit(&sc_chan.threaded, 1, memory_order_relaxed);
-	else if (flags & CLONE_VM)
+		atomic_fetch_add_explicit(&sc_chan.threads, 1, memory_order_relaxed);
+	} else if (flags & CLONE_VM) {
 		sc_mute(tp, !(flags & CLONE_VFORK));
-	else
+	} else {
 		sc_chan_snapshot(tp);
+	}
 }
 
 /* In the child. */
@@ -75,7 +78,10 @@ static void clone_post(struct sc_call *c)
 		born(flags, tp);
 		return;
 	}
-	if (flags & CLONE_VM) {
+	if (flags & CLONE_THREAD) {
+		if (c->ret < 0)
+			atomic_fetch_sub_explicit(&sc_chan.threads, 1, memory_order_relaxed);
+	} else if (flags & CLONE_VM) {
 		sc_unmute(tp);
 		sc_exec_release(tp);
 	} else if (atomic_load_explicit(&sc_chan.fork_tp, memory_order_relaxed) == tp) {
@@ -88,7 +94,6 @@ static void clone_post(struct sc_call *c)
 		return;
 	if (flags & CLONE_THREAD) {
 		sc_count(&x, SC_C_PROC_THREAD, 1);
-		atomic_fetch_add_explicit(&sc_chan.threads, 1, memory_order_relaxed);
 		return;
 	}
 	sc_count(&x, SC_C_PROC_FORK, 1);
