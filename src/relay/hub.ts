@@ -39,7 +39,7 @@ function filePatterns(configs: readonly Config[]): string[] {
 
 /** Control block and file watch for a configuration. */
 export function hubOptions(config: Config): Required<Pick<HubOptions, 'fileWatch'>> & {
-  control: Pick<Control, 'want' | 'maxPerSec'>;
+  control: Pick<Control, 'want' | 'maxPerSec' | 'wait'>;
 } {
   const configs = variants(config);
   const controls = configs.map((one) => controlOf(compileSettings(one)));
@@ -47,5 +47,5 @@ export function hubOptions(config: Config): Required<Pick<HubOptions, 'fileWatch
   const limits = controls.map((one) => one.maxPerSec);
   // 0 is no limit, and wins.
   const maxPerSec = limits.includes(0) ? 0 : Math.max(...limits);
-  return {control: {want, maxPerSec}, fileWatch: compileDfa(filePatterns(configs))};
+  return {control: {want, maxPerSec, wait: config.relay.wait}, fileWatch: compileDfa(filePatterns(configs))};
 }

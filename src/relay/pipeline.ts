@@ -7,6 +7,7 @@
  */
 import {type Channel, type ChannelFolder, LOST, REC, RecordCursor} from '../channel/index.js';
 import type {RelayRecord} from '../records/types.js';
+import {BoundedMap} from './bounded-map.js';
 import {ProcessImage} from './image.js';
 import {ancestors, describe} from './process-info.js';
 import type {SettingsSource} from './settings.js';
@@ -58,6 +59,9 @@ interface Running {
   limitedAt: number;
 }
 
+/** What stays the same through exec. */
+const processKey = ({header}: Channel): string => `${header.pidNs}:${header.pid}`;
+
 const HAND_OVER = 2048;
 /** Most notes that are kept. */
 const NOTES = 100;
@@ -73,8 +77,8 @@ export class Pipeline {
   readonly #images = new Map<number, Running>();
   /** Images by the TSC they began at: how a fork names its parent. */
   readonly #byStart = new Map<number, ProcessImage>();
-  /** Processor time reported by earlier images of a pid: it goes on through exec. */
-  readonly #cpuOfPid = new Map<number, number>();
+  /** Processor time reported by the images of a process that ended by exec: it goes on through exec. */
+  readonly #cpuOf: Map<string, number> = new BoundedMap<string, number>(4096);
   readonly #restored: RelayState;
   readonly #cursor = new RecordCursor();
   readonly #out: RelayRecord[] = [];
@@ -196,7 +200,7 @@ export class Pipeline {
     const image = new ProcessImage(channel, process, settings, this.#out, parent, this.#sink.linesOnly);
     const running: Running = {
       image,
-      process: new ProcessSource(image, this.#cpuOfPid.get(process.pid) ?? 0),
+      process: new ProcessSource(image, () => this.#cpuOf.get(processKey(channel)) ?? 0),
       counters: new CounterSource(image),
       kept: new Map(),
       limited: 0,
@@ -263,7 +267,11 @@ export class Pipeline {
       if (cursor.type === REC.NOTE) this.#note(image.process.proc, cursor.text());
       const sources = byType[cursor.type];
       if (sources === undefined) continue;
-      for (let i = 0; i < sources.length; i++) sources[i]!.record?.(cursor);
+      try {
+        for (let i = 0; i < sources.length; i++) sources[i]!.record?.(cursor);
+      } catch (cause) {
+        this.#failed(image, cause);
+      }
       if (this.#out.length >= HAND_OVER) this.#handOver();
     }
     this.#stats.records += count;
@@ -284,8 +292,8 @@ export class Pipeline {
       for (const source of image.sources) source.report?.(now, true);
       for (const source of image.sources) source.end?.();
       this.#keepTotals(running);
-      if (channel.state === 'exec') this.#cpuOfPid.set(image.process.pid, process.state.cpuUs);
-      else this.#cpuOfPid.delete(image.process.pid);
+      if (channel.state === 'exec') this.#cpuOf.set(processKey(channel), process.state.cpuUs);
+      else this.#cpuOf.delete(processKey(channel));
       this.#images.delete(key);
       this.#byStart.delete(channel.header.startTsc);
       this.#folder.release(channel);
@@ -312,6 +320,12 @@ export class Pipeline {
     running.limitedAt = Math.floor(now);
     const rate = image.settings.events.maxPerSec;
     image.notice(`Truncated metrics. Your rate exceeded ${rate} metrics per second`, now);
+  }
+
+  /** A record that a source could not take is a defect of ours: said and counted, never the end of the relay. */
+  #failed(image: ProcessImage, cause: unknown): void {
+    this.#stats.lost.error = (this.#stats.lost.error ?? 0) + 1;
+    this.#note(image.process.proc, cause instanceof Error ? (cause.stack ?? cause.message) : String(cause));
   }
 
   #note(proc: string, text: string): void {

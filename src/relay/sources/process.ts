@@ -15,13 +15,15 @@ export interface ProcessState {
 export class ProcessSource implements Source {
   readonly #image: Image;
   #sample: ProcSample | undefined;
-  #state: ProcessState;
+  readonly #cpuBefore: () => number;
+  #state: ProcessState | undefined;
   /** The image ended by itself and said how it was. */
   #exited = false;
 
-  constructor(image: Image, cpuBefore = 0) {
+  /** `cpuBefore`: what the images before this one in the same process have reported, asked at the first report. */
+  constructor(image: Image, cpuBefore: () => number = () => 0) {
     this.#image = image;
-    this.#state = {cpuUs: cpuBefore, reportedAt: image.process.startTime};
+    this.#cpuBefore = cpuBefore;
     this.refresh();
   }
 
@@ -66,8 +68,9 @@ export class ProcessSource implements Source {
     const sample = this.#sample;
     if (sample === undefined) return;
     const time = final ? (this.#image.process.endTime ?? now) : now;
-    const cpu = Math.max(0, sample.cpuUs - this.#state.cpuUs);
-    const elapsedUs = Math.max(1, (time - this.#state.reportedAt) * 1e6);
+    const last = this.state;
+    const cpu = Math.max(0, sample.cpuUs - last.cpuUs);
+    const elapsedUs = Math.max(1, (time - last.reportedAt) * 1e6);
     const percent = Math.round((cpu / elapsedUs) * 1e6) / 1e4;
     const put = (name: string, value: number) => this.#image.sum({name, value, time});
     put('proc.cpu', cpu);
@@ -76,11 +79,11 @@ export class ProcessSource implements Source {
     put('proc.thread', sample.threads);
     put('proc.fd', sample.fds);
     put('proc.child', sample.children);
-    this.#state = {cpuUs: Math.max(sample.cpuUs, this.#state.cpuUs), reportedAt: time};
+    this.#state = {cpuUs: Math.max(sample.cpuUs, last.cpuUs), reportedAt: time};
   }
 
   get state(): ProcessState {
-    return this.#state;
+    return this.#state ?? {cpuUs: this.#cpuBefore(), reportedAt: this.#image.process.startTime};
   }
 
   set state(state: ProcessState) {

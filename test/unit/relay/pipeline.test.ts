@@ -121,7 +121,7 @@ describe('the life of a process', () => {
     relay.folder.put(shell, makeRecord({type: REC.SAMPLE, payload: makeExit({utime_us: 300}).subarray(48)}));
     relay.folder.end(shell);
     shell.state = 'exec';
-    relay.run();
+    // The next image is there before the end of the first was seen.
     const next = relay.folder.add(memoryChannel(2));
     relay.folder.put(next, makeExit({utime_us: 1000}));
     relay.folder.end(next);
@@ -215,5 +215,21 @@ describe('a forked child', () => {
       sourcetype: 'file',
       data: {message: 'line\n'},
     });
+  });
+});
+
+describe('a source that fails', () => {
+  it('costs its record only, and is said', () => {
+    const relay = testRelay();
+    const channel = relay.folder.add(memoryChannel(1));
+    Object.assign(channel, {
+      seconds: () => {
+        throw new Error('no time');
+      },
+    });
+    relay.folder.put(channel, makeOpen('/a', {fd: 3, object: 1}), makeOpen('/b', {fd: 3, object: 2}));
+    relay.run();
+    expect(relay.pipeline.stats.lost).toEqual({error: 2});
+    expect([...relay.pipeline.notes][0]).toMatch(/^curl: Error: no time/);
   });
 });
