@@ -39,9 +39,6 @@ static void become_relay(const struct sc_session *s, const struct sc_install *in
 	unsetenv("SCOPE_DIR");
 	if (chdir("/") < 0)
 		_exit(1);
-	/* The application comes first where both want the cpu. */
-	if (nice(5) < 0)
-		errno = 0;
 	_exit(sc_exec_cli(in, 2, argv));
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The clockwork of a session relay: passes when woken, ticks and commits by time, ends when everything is over. */
+import {setPriority} from 'node:os';
 import type {ChannelFolder} from '../channel/index.js';
 import type {SessionWriter} from '../session/index.js';
 import type {Outputs} from './outputs.js';
@@ -49,6 +50,7 @@ export class SessionLoop {
       this.#fail = reject;
     });
     this.#parts.folder.start(() => this.#schedule());
+    yieldToApplication();
     this.#schedule();
     this.#wait();
     const stop = () => this.#end('stopped');
@@ -136,4 +138,16 @@ export class SessionLoop {
 /** The books of the destinations, for status.json. */
 export function destinationsOf(outputs: Outputs): Record<string, unknown> {
   return Object.fromEntries(outputs.status().destinations.map((d) => [d.name, d]));
+}
+
+/**
+ * The application comes first where both want the cpu. Linux keeps the nice value of each thread: this one steps back, the
+ * drain thread that is already running does not, or rings would fill.
+ */
+function yieldToApplication(): void {
+  try {
+    setPriority(5);
+  } catch {
+    // A sandbox may forbid it: then we compete as equals.
+  }
 }
