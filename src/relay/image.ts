@@ -17,8 +17,6 @@ import {metricEventOn, singleOn} from './want.js';
 const CLOSED_KEPT = 256;
 const NAMES_KEPT = 1024;
 const OBJECTS_KEPT = 65_536;
-/** Open files and connections of an image that are handed to the next relay. */
-const OPEN_KEPT = 256;
 const NO_ATTRIBUTES = {};
 
 /** What a process has open, by object. */
@@ -88,16 +86,16 @@ export class ProcessImage implements Image {
     return this.#files.get(object) ?? this.#parent?.file(object);
   }
 
-  /** What is open, the longest open first: for the next relay. */
-  get open(): OpenState {
+  /** What is open, the longest open first, at most so many of each: for the next relay. */
+  open(most: number): OpenState {
     return {
-      files: [...this.#files].slice(0, OPEN_KEPT).map(([object, file]) => [object, plainFile(file)]),
-      connections: [...this.#connections].slice(0, OPEN_KEPT),
+      files: first(this.#files, most).map(([object, file]) => [object, plainFile(file)]),
+      connections: first(this.#connections, most),
     };
   }
 
   /** What the relay before us knew, and of the rest what /proc still shows. */
-  set open(state: OpenState) {
+  reopen(state: OpenState): void {
     for (const [object, file] of state.files) this.#files.set(object, file);
     for (const [object, connection] of state.connections) this.#connections.set(object, connection);
     const {hostPid} = this.channel;
@@ -278,4 +276,13 @@ function onlyFields(
 
 function anyValue(data: Record<string, unknown>, value: (text: string) => boolean): boolean {
   return Object.values(data).some((one) => value(String(one)));
+}
+
+function first<K, V>(map: Map<K, V>, most: number): [K, V][] {
+  const out: [K, V][] = [];
+  for (const entry of map) {
+    if (out.length >= most) break;
+    out.push(entry);
+  }
+  return out;
 }

@@ -63,6 +63,8 @@ interface Running {
 const processKey = ({header}: Channel): string => `${header.pidNs}:${header.pid}`;
 
 const HAND_OVER = 2048;
+/** Open files and connections of all images together that are handed to the next relay; /proc shows the rest. */
+const OPEN_KEPT = 4096;
 /** Most notes that are kept. */
 const NOTES = 100;
 /** Living processes up to this many are sampled between reports, so that one that is killed has fresh figures. */
@@ -156,9 +158,10 @@ export class Pipeline {
   /** What the next relay must know of images that still live. */
   state(): RelayState {
     const images: Record<string, ImageState> = {};
+    const each = Math.max(8, Math.floor(OPEN_KEPT / this.#images.size));
     for (const {image, process, counters, kept} of this.#images.values()) {
       images[image.channel.path] = {
-        open: image.open,
+        open: image.open(each),
         process: process.state,
         ...counters.state,
         reportedAt: image.reportedAt,
@@ -250,7 +253,7 @@ export class Pipeline {
 
   #restore(running: Running, before: ImageState): void {
     running.limited = before.lost[LOST.LIMIT] ?? 0;
-    running.image.open = before.open;
+    running.image.reopen(before.open);
     running.process.state = before.process;
     running.counters.state = before;
     running.image.reportedAt = before.reportedAt;

@@ -12,6 +12,7 @@ const BEAT_MS = 50;
 const LAST_BEAT_MS = 10;
 /** Text of the console is joined for so long at most, and a query waits at most twice as long. */
 const COMMIT_MS = 200;
+const MOST_MS = 2000;
 const IDLE_COMMIT_MS = 50;
 const TICK_MS = 1000;
 /** Beats without any process until the session is over: a new image may be on its way. */
@@ -37,6 +38,7 @@ export class SessionLoop {
   #more = false;
   #quiet = 0;
   #committed = 0;
+  #interval = COMMIT_MS;
   #ticked = Date.now();
   #timer: NodeJS.Timeout | undefined;
 
@@ -99,7 +101,7 @@ export class SessionLoop {
     this.#more = pipeline.pass();
     if (this.#more) this.#schedule();
     const since = Date.now() - this.#committed;
-    if (since >= (pipeline.dirty ? COMMIT_MS : IDLE_COMMIT_MS)) this.#commit();
+    if (since >= (pipeline.dirty ? this.#interval : IDLE_COMMIT_MS)) this.#commit();
   }
 
   #beat(): void {
@@ -124,6 +126,7 @@ export class SessionLoop {
   }
 
   #commit(): void {
+    const begun = Date.now();
     const {pipeline, writer, outputs} = this.#parts;
     if (pipeline.dirty) {
       const {seen, live, lost} = pipeline.stats;
@@ -132,6 +135,8 @@ export class SessionLoop {
       pipeline.commit();
     } else writer.commit();
     this.#committed = Date.now();
+    // With thousands of processes a commit costs; it never takes more than a small share of the time.
+    this.#interval = Math.min(MOST_MS, Math.max(COMMIT_MS, (this.#committed - begun) * 20));
   }
 }
 
