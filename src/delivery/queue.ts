@@ -54,7 +54,7 @@ export function takeFrom(
 
 /** A first-in first-out list with cheap removal at the front. */
 class Line<T> {
-  #items: T[] = [];
+  #items: (T | undefined)[] = [];
   #head = 0;
 
   get first(): T | undefined {
@@ -70,6 +70,7 @@ class Line<T> {
   }
 
   shift(): void {
+    this.#items[this.#head] = undefined; // or it would live until the next slice
     this.#head++;
     if (this.#head > 1024 && this.#head * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#head);

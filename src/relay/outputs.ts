@@ -41,6 +41,9 @@ export interface Difference {
   kept: string[];
 }
 
+/** Records that are sent soon die young, and cost the garbage collector nothing. */
+const PRESSED_BYTES = 2 * 1024 * 1024;
+
 interface Running {
   config: ExporterConfig;
   destination: Destination;
@@ -107,11 +110,11 @@ export class Outputs {
     return true;
   }
 
-  /** A destination that takes records is behind: its queue is a quarter full. */
+  /** A destination that takes records is behind: more waits than is good for the memory of short-lived objects. */
   pressed(): boolean {
     for (const {config, destination} of this.#running.values()) {
       const {state, queueBytes} = destination.status();
-      if (state === 'ok' && queueBytes > config.queue.max_bytes / 4) return true;
+      if (state === 'ok' && queueBytes > Math.min(PRESSED_BYTES, config.queue.max_bytes / 4)) return true;
     }
     return false;
   }

@@ -32,14 +32,16 @@ const TICK_MS = 1000;
 const COMMIT_MS = 250;
 const COMMIT_MAX_MS = 5000;
 const COMMIT_SHARE = 50;
-const PASS_MS = 20;
+const PASS_MS = 8;
 /**
- * Reading is faster than sending. While a queue is a quarter full and its destination takes records, sends get this many
- * turns between two slices: a burst then waits in the spool instead of being dropped from the queue. Bounded, so that a
- * destination that is merely slow delays the others by no more than this.
+ * Reading is faster than sending. While a queue is a quarter full and its destination takes records, sends get the loop:
+ * a burst then waits in the spool instead of being dropped from the queue. They keep it as long as they use it; when the
+ * loop is mostly idle it is the peer that is slow, and after a few turns reading goes on, so that the others do not wait
+ * for it.
  */
 const SEND_TURNS = 5;
 const SEND_TURN_MS = 10;
+const BUSY = 0.3;
 /** No channel has this number. */
 const SELF_KEY = -1;
 
@@ -203,8 +205,12 @@ export class RelayService {
     if (more && !this.#outputs.ready()) {
       void this.#outputs.whenReady().then(() => setImmediate(next));
     } else if (more && this.#turns < SEND_TURNS && this.#outputs.pressed() && this.#spoolHasRoom()) {
-      this.#turns += 1;
-      setTimeout(next, SEND_TURN_MS);
+      const before = performance.eventLoopUtilization();
+      setTimeout(() => {
+        const busy = performance.eventLoopUtilization(before).utilization > BUSY;
+        this.#turns = busy ? 0 : this.#turns + 1;
+        this.#later(more);
+      }, SEND_TURN_MS);
     } else {
       this.#turns = 0;
       setImmediate(next);
