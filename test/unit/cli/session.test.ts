@@ -99,6 +99,25 @@ describe('a session from launch to query', () => {
     await waitFor(() => state() === 'ended', 'the session to end');
   });
 
+  it('is followed until it ends', async () => {
+    const child = scope.start(['/bin/cat'], 'pipe');
+    child.stdin!.write('one\n');
+    // What cat wrote is the sign that the session is there.
+    await new Promise((resolve) => child.stdout!.once('data', resolve));
+    const follower = scope.start(['events', '-f', '-s', 'stdout']);
+    let seen = '';
+    follower.stdout!.on('data', (d) => {
+      seen += d;
+    });
+    await waitFor(() => seen.includes('message:one'), 'one to be followed');
+    child.stdin!.write('two\n');
+    await waitFor(() => seen.includes('message:two'), 'two to be followed');
+    const ended = new Promise((resolve) => follower.once('exit', resolve));
+    child.stdin!.end();
+    expect(await ended).toBe(0);
+    expect(seen.match(/message:\w+/g)).toEqual(['message:one', 'message:two']);
+  });
+
   it('keeps as many sessions as it is told', async () => {
     for (let i = 0; i < 3; i++) {
       expect(scope.run(['/bin/true'], {SCOPE_HISTORY_KEEP: '2'}).status).toBe(0);
