@@ -217,6 +217,40 @@ function patchedText(pid: number): Buffer {
   return Buffer.concat(parts);
 }
 
+describe('entry hooks', () => {
+  it('call through to functions whose first bytes are of every kind, and leave no trace', () => {
+    const test = buildProgram(join(dir, 'entry_test'), [
+      join(here, 'entry_test.c'),
+      ...layers('patch', 'elf', 'base', 'sys'),
+    ]);
+    expect(execFileSync(test, {encoding: 'utf8'})).toBe('ok\n');
+  });
+});
+
+describe('odd circumstances', () => {
+  it('an explicitly run loader is patched like any', () => {
+    const done = spawnSync('/lib64/ld-linux-x86-64.so.2', [programs.get('glibc') ?? ''], {
+      encoding: 'utf8',
+      env: {...process.env, LD_PRELOAD: library, COUNT_FILE: file, COUNT_PLANS: plans},
+    });
+    expect(done.stderr).toBe('');
+    expect(done.status).toBe(0);
+    expect(counts().post('read')).toBe(3300);
+  });
+
+  it.each(['with', 'without'])('memory that may not become executable later: %s plans', (how) => {
+    const script =
+      'import ctypes,os,sys;ctypes.CDLL(None).prctl(65,1,0,0,0);os.environ["LD_PRELOAD"]=sys.argv[2];os.execv(sys.argv[1],["calls"])';
+    const done = spawnSync('python3', ['-c', script, programs.get('glibc') ?? '', library], {
+      encoding: 'utf8',
+      env: {...process.env, COUNT_FILE: file, ...(how === 'with' ? {COUNT_PLANS: plans} : {})},
+    });
+    expect(done.stderr).toBe('');
+    expect(done.status).toBe(0);
+    expect(counts().post('read')).toBe(3300);
+  });
+});
+
 describe('plans', () => {
   it('are computed once and mapped as an overlay afterwards', () => {
     run('glibc');
