@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A program with both ends of a conversation: conversations.mjs KIND N, KIND one of http, https, h2, h2c, early-close.
+// A program with both ends of a conversation: conversations.mjs KIND N, KIND one of http, https, h2, h2c, grpc.
 import {readFileSync} from 'node:fs';
 import http from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
+import {createRequire} from 'node:module';
 
 const [kind, count] = [process.argv[2], Number(process.argv[3])];
 const fixture = (name) => readFileSync(new URL(`../../fixtures/tls/${name}`, import.meta.url));
@@ -60,7 +61,42 @@ async function overHttp2(server, scheme) {
   server.close();
 }
 
+/** A service whose method Say fails with NOT_FOUND for every fifth number. */
+async function overGrpc() {
+  const grpc = createRequire(import.meta.url)('@grpc/grpc-js');
+  const text = {serialize: (value) => Buffer.from(value), deserialize: (bytes) => bytes.toString()};
+  const method = {
+    path: '/demo.Talk/Say',
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: text.serialize,
+    requestDeserialize: text.deserialize,
+    responseSerialize: text.serialize,
+    responseDeserialize: text.deserialize,
+  };
+  const server = new grpc.Server();
+  server.addService(
+    {Say: method},
+    {
+      Say: ({request}, done) =>
+        Number(request) % 5 ? done(null, `said ${request}`) : done({code: grpc.status.NOT_FOUND}),
+    },
+  );
+  const port = await new Promise((done, fail) => {
+    const insecure = grpc.ServerCredentials.createInsecure();
+    server.bindAsync('127.0.0.1:0', insecure, (error, bound) => (error ? fail(error) : done(bound)));
+  });
+  const Talk = grpc.makeGenericClientConstructor({Say: method}, 'demo.Talk');
+  const talk = new Talk(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
+  for (let i = 0; i < count; i++) await new Promise((done) => talk.Say(String(i), done));
+  talk.close();
+  server.forceShutdown();
+}
+
 switch (kind) {
+  case 'grpc':
+    await overGrpc();
+    break;
   case 'http':
     await overHttp1(http, http.createServer(answer));
     break;

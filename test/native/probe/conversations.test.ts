@@ -46,3 +46,71 @@ describe.each([
     expect(sum).toBe(2 * COUNT);
   });
 });
+
+describe('gRPC', () => {
+  it('gives the method and the status of each call, from both ends, and spans', async () => {
+    const seen = await observe([process.execPath, PROGRAM, 'grpc', '20'], {
+      config: `
+event: {watch: [{type: http}]}
+exporters: {o: {type: otlp, endpoint: "http://127.0.0.1:4317"}}
+routes: [{to: [o]}]`,
+    });
+    expect(seen.stderr).toBe('');
+    for (const name of ['http_server_duration', 'http_client_duration']) {
+      const calls = side(seen.events('http.resp'), name);
+      expect(calls).toHaveLength(20);
+      expect(calls.map((data) => data.grpc_status)).toEqual(calls.map((_, i) => (i % 5 === 0 ? 5 : 0)));
+      expect(new Set(calls.map((data) => data.http_target))).toEqual(new Set(['/demo.Talk/Say']));
+    }
+    const spans = seen.records.filter((record) => record.kind === 'span');
+    expect(spans).toHaveLength(40);
+    expect(spans[0]).toMatchObject({
+      name: 'demo.Talk/Say',
+      attributes: {
+        'rpc.system': 'grpc',
+        'rpc.service': 'demo.Talk',
+        'rpc.method': 'Say',
+        'rpc.grpc.status_code': 5,
+      },
+    });
+    expect(spans.filter((span) => span.error)).toHaveLength(4);
+  });
+});
+
+describe('a lookup, StatsD, payloads', () => {
+  const node = (script: string, config: string) => observe([process.execPath, '-e', script], {config});
+
+  it('of localhost by getaddrinfo is one dns.req and one dns.resp', async () => {
+    const seen = await node("require('dns').lookup('localhost', () => {})", 'event: {watch: [{type: dns}]}');
+    expect(seen.events('dns.req')).toEqual([{domain: 'localhost'}]);
+    expect(seen.events('dns.resp')).toMatchObject([{domain: 'localhost'}]);
+    expect(seen.metrics('dns.req')).toMatchObject([{value: 1}]);
+  });
+
+  it('sent as datagrams is captured with its tags', async () => {
+    const seen = await node(
+      `const s = require('dgram').createSocket('udp4');
+       s.send('jobs.done:3|c|#queue:mail', 8125, '127.0.0.1', () => s.send('jobs.size:7|g', 8125, '127.0.0.1', () => s.close()))`,
+      'event: {watch: [{type: net}]}',
+    );
+    expect(seen.metrics('jobs.done')).toMatchObject([
+      {value: 3, type: 'counter', attributes: {queue: 'mail'}},
+    ]);
+    expect(seen.metrics('jobs.size')).toMatchObject([{value: 7, type: 'gauge'}]);
+  });
+
+  it('are the bytes of the plaintext, whole and in order', async () => {
+    const seen = await observe([process.execPath, PROGRAM, 'https', '3'], {
+      config: 'payload: {enable: true}',
+    });
+    const bytes = (source: string) =>
+      Buffer.concat(
+        seen.records.flatMap((r) => (r.kind === 'payload' && r.source === source ? [r.bytes] : [])),
+      ).toString('latin1');
+    const sent = bytes('tlstx');
+    expect(sent.match(/^GET|POST|HEAD/g)!.length).toBeGreaterThan(0);
+    expect(sent.split('HTTP/1.1').length - 1).toBe(6);
+    expect(sent.length).toBe(bytes('tlsrx').length);
+    expect(sent + bytes('nettx')).not.toContain('\x17\x03\x03');
+  });
+});
