@@ -28,6 +28,23 @@ export function textSessionConfig(
   return withSessionDefaults(load({env, cwd, text, file}), workdir);
 }
 
+/** The file for a library without a session: what the flags of a destination say, everything else by default. */
+export function destinationConfig(flags: RunFlags, cwd: string): Config {
+  return load({env: {}, cwd, text: '', file: 'defaults', flags: overrides(flags, cwd)}).config;
+}
+
+/** Whether a flag of addDestinationFlags was given. */
+export function hasDestination(flags: RunFlags): boolean {
+  return [
+    flags.cribldest,
+    flags.metricdest,
+    flags.eventdest,
+    flags.metricformat,
+    flags.metricprefix,
+    flags.authtoken,
+  ].some((value) => value !== undefined);
+}
+
 /** The same when there is nothing: no flag, no variable, no file. */
 export function defaultSessionConfig(workdir: string): Config {
   return withSessionDefaults(load({env: {}, cwd: '/', text: '', file: 'defaults'}), workdir);
