@@ -46,9 +46,24 @@ function readU64(bytes: Buffer, at: number): number {
   return bytes.readUInt32LE(at + 4) * 2 ** 32 + bytes.readUInt32LE(at);
 }
 
+/** Texts of IPv4 addresses: most come again and again. */
+const dotted = new Map<number, string>();
+const DOTTED_KEPT = 65_536;
+
+function formatIp4(bytes: Uint8Array): string {
+  const key = ((bytes[0]! << 24) | (bytes[1]! << 16) | (bytes[2]! << 8) | bytes[3]!) >>> 0;
+  let text = dotted.get(key);
+  if (text === undefined) {
+    text = `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
+    if (dotted.size >= DOTTED_KEPT) dotted.clear();
+    dotted.set(key, text);
+  }
+  return text;
+}
+
 /** Dotted or RFC 5952 text of the first 4 or all 16 bytes. */
 export function formatIp(family: number, bytes: Uint8Array): string {
-  if (family !== AF_INET6) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
+  if (family !== AF_INET6) return formatIp4(bytes);
   const groups: number[] = [];
   for (let i = 0; i < 16; i += 2) groups.push((bytes[i]! << 8) | bytes[i + 1]!);
   if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff)
@@ -78,10 +93,13 @@ export function isInet(connection: Connection): boolean {
   return connection.family === AF_INET || connection.family === AF_INET6;
 }
 
+const IP_TRANSPORTS = TYPES.map((kind) => `IP.${kind}`);
+const UNIX_TRANSPORTS = TYPES.map((kind) => `Unix.${kind}`);
+
 /** `IP.TCP`, `Unix.UDP`, … */
 export function transportName(connection: Connection): string {
-  const kind = TYPES[connection.type] ?? 'OTHER';
-  return `${connection.family === AF_UNIX ? 'Unix' : 'IP'}.${kind}`;
+  const names = connection.family === AF_UNIX ? UNIX_TRANSPORTS : IP_TRANSPORTS;
+  return names[connection.type] ?? names[0]!;
 }
 
 /** `TCP`, `UDP`, …, `NETLINK` */
@@ -93,16 +111,18 @@ export function protoName(connection: Connection): string {
 
 /** Members of `data` that net and http events share. */
 export function addressFields(connection: Connection): Record<string, unknown> {
-  const data: Record<string, unknown> = {net_transport: transportName(connection)};
-  if (connection.family === AF_UNIX) {
-    if (connection.remoteInode !== 0) data.unix_peer_inode = connection.remoteInode;
-    if (connection.localInode !== 0) data.unix_local_inode = connection.localInode;
-    return data;
+  if (connection.family !== AF_UNIX) {
+    return {
+      net_transport: transportName(connection),
+      net_peer_ip: connection.remoteIp,
+      net_peer_port: connection.remotePort,
+      net_host_ip: connection.localIp,
+      net_host_port: connection.localPort,
+    };
   }
-  data.net_peer_ip = connection.remoteIp;
-  data.net_peer_port = connection.remotePort;
-  data.net_host_ip = connection.localIp;
-  data.net_host_port = connection.localPort;
+  const data: Record<string, unknown> = {net_transport: transportName(connection)};
+  if (connection.remoteInode !== 0) data.unix_peer_inode = connection.remoteInode;
+  if (connection.localInode !== 0) data.unix_local_inode = connection.localInode;
   return data;
 }
 

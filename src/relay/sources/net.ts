@@ -8,13 +8,18 @@ import type {Image, Source, SourceKind} from './source.js';
 /** Open connections remembered for the gauges. */
 type Gauge = 'net.tcp' | 'net.udp' | 'net.other';
 
+const SINGLES = ['net.open', 'net.close', 'net.duration', 'net.tcp', 'net.udp', 'net.other'];
+
 class NetSource implements Source {
   readonly #image: Image;
   readonly #open = new Set<number>();
   readonly #gauges: Record<Gauge, number> = {'net.tcp': 0, 'net.udp': 0, 'net.other': 0};
 
+  readonly #singles: boolean;
+
   constructor(image: Image) {
     this.#image = image;
+    this.#singles = SINGLES.some((name) => image.wantsSingle(name));
   }
 
   record(record: RecordCursor): void {
@@ -46,6 +51,7 @@ class NetSource implements Source {
         this.#data(record.object, connection),
       );
     }
+    if (!this.#singles) return;
     this.#open.add(record.object);
     this.#single('net.open', record, connection, 1);
     this.#count(record, connection, 1);
@@ -57,14 +63,14 @@ class NetSource implements Source {
     const millis = Math.round(image.channel.nanoseconds(lifeTicks) / 1000) / 1000;
     const moved = rxBytes + txBytes > 0;
     if (isStream(connection) && moved && image.wantsEvent('net')) {
-      image.event('net', 'net.close', image.time(record), record.object, {
-        ...this.#data(record.object, connection),
-        duration: millis,
-        net_bytes_sent: txBytes,
-        net_bytes_recv: rxBytes,
-        net_close_reason: connection.flags & FD_FLAG.REMOTE_END ? 'remote' : 'local',
-      });
+      const data = this.#data(record.object, connection);
+      data.duration = millis;
+      data.net_bytes_sent = txBytes;
+      data.net_bytes_recv = rxBytes;
+      data.net_close_reason = connection.flags & FD_FLAG.REMOTE_END ? 'remote' : 'local';
+      image.event('net', 'net.close', image.time(record), record.object, data);
     }
+    if (!this.#singles) return;
     this.#single('net.close', record, connection, 1);
     if (this.#open.delete(record.object)) this.#count(record, connection, -1);
     if (moved) this.#single('net.duration', record, connection, millis, {numops: 1});
@@ -74,8 +80,8 @@ class NetSource implements Source {
     const data = addressFields(connection);
     const name = this.#image.names.get(connection.remoteIp);
     if (name !== undefined) data.net_peer_name = name;
-    const found = this.#image.protocols.get(object)?.toLowerCase();
-    const protocol = found === 'http' ? found : portProtocol(connection);
+    const found = this.#image.protocols.get(object);
+    const protocol = found?.toLowerCase() === 'http' ? 'http' : portProtocol(connection);
     if (protocol !== undefined) data.net_protocol = protocol;
     return data;
   }
