@@ -3,7 +3,6 @@
 #include "drain.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include "check.h"
@@ -72,12 +71,11 @@ bool Drainer::Collect(Channel &channel, const WriterState &writer)
 	shards_ = 0;
 	if (pending == 0)
 		return true;
-	size_t budget = kBatchMax / static_cast<size_t>(std::popcount(pending));
 	for (uint32_t i = 0; i < SC_SHARDS; i++) {
 		found_[i].clear();
 		if (!(pending & (1u << i)))
 			continue;
-		if (channel.ring(i).Collect(found_[i], budget, writer, taken_[i]) != 0) {
+		if (channel.ring(i).Collect(found_[i], writer, taken_[i]) != 0) {
 			channel.Fail(channel.map().Broken() ? kTruncated : "impossible ring positions");
 			return false;
 		}

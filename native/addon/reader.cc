@@ -91,7 +91,6 @@ int Reader::Start(std::function<void()> wake)
 	Recover();
 	wake_ = std::move(wake);
 	Touch();
-	hub_.get()->relay_pid.store(getpid(), std::memory_order_relaxed);
 	hub_.Beat(MonotonicNs());
 	stop_ = false;
 
@@ -185,6 +184,8 @@ void Reader::Run()
 		}
 		news |= Pass(now, again);
 		Beat(now);
+		/* After the first pass: until then a writer whose rings are full waits for us. */
+		hub_.get()->relay_pid.store(getpid(), std::memory_order_relaxed);
 		if (news)
 			wake_();
 		if (!again)

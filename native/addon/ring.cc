@@ -48,7 +48,7 @@ struct sc_record *Ring::At(uint64_t position) const
 	return reinterpret_cast<struct sc_record *>(ring_ + (position & kMask));
 }
 
-int Ring::Collect(std::vector<Found> &found, size_t budget, const WriterState &writer, Taken &taken)
+int Ring::Collect(std::vector<Found> &found, const WriterState &writer, Taken &taken)
 {
 	uint64_t head = shard_->head.load(std::memory_order_acquire);
 	uint64_t at = tail_;
@@ -71,12 +71,11 @@ int Ring::Collect(std::vector<Found> &found, size_t budget, const WriterState &w
 			at = FindNext(at + 8, head, writer);
 		} else if (type == SC_REC_PAD) {
 			at += len;
-		} else if (len > budget || Younger(record->tsc, writer)) {
+		} else if (Younger(record->tsc, writer)) {
 			taken.cutoff = record->tsc;
 			break;
 		} else {
 			found.push_back({record->tsc, at, reinterpret_cast<uint8_t *>(record), len});
-			budget -= len;
 			at += len;
 		}
 	}

@@ -35,7 +35,7 @@ struct Taken {
 	uint64_t end;
 	uint32_t torn; /* records given up on the way */
 	uint32_t bad;
-	uint64_t cutoff; /* tsc of a committed record that was left; UINT64_MAX: none was */
+	uint64_t cutoff; /* tsc of a record that was left as too young; UINT64_MAX: none was */
 };
 
 class Ring {
@@ -49,13 +49,13 @@ class Ring {
 	}
 
 	/*
-	 * Appends to `found` what can be taken, at most `budget` bytes, and fills `taken`. 0, or -EPROTO
-	 * when the positions are impossible. Moves nothing: Release does.
+	 * Appends to `found` what can be taken and fills `taken`. 0, or -EPROTO when the positions are
+	 * impossible. Moves nothing: Release does.
 	 *
 	 * Records younger than the pass are left: a thread whose ring is full writes to another one, and
 	 * what it wrote there must not overtake what this pass did not see any more.
 	 */
-	int Collect(std::vector<Found> &found, size_t budget, const WriterState &writer, Taken &taken);
+	int Collect(std::vector<Found> &found, const WriterState &writer, Taken &taken);
 
 	/* An unfinished record has blocked the ring for the whole grace. */
 	bool Stuck(uint64_t now_ns) const;

@@ -20,7 +20,7 @@ namespace {
 
 constexpr uint64_t kCursorMagic = 0x3152535543435353ull; /* "SSCCUSR1" */
 constexpr size_t kCursorSize = 4096;
-constexpr uint64_t kLeastBytes = 4 * kSegmentChunk;
+constexpr uint64_t kLeastBytes = 2 * kBatchMax;
 
 std::vector<uint64_t> ListSegments(int dir)
 {

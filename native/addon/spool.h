@@ -23,8 +23,8 @@
 
 namespace scope {
 
-/* Most bytes of records in one batch. */
-constexpr size_t kBatchMax = 256 * 1024;
+/* Most bytes of records in one batch: all rings of a channel, full. */
+constexpr size_t kBatchMax = SC_SHARDS * SC_RING_SIZE;
 
 class Spool {
       public:

@@ -137,7 +137,7 @@ static void make_name(uint64_t tsc)
 	sc_put_hex(sc_chan.name + n, tsc);
 }
 
-static void fill_header(struct sc_header *h, uint64_t tsc, uint32_t origin)
+static void fill_header(struct sc_header *h, uint32_t origin)
 {
 	struct timespec now;
 
@@ -148,7 +148,8 @@ static void fill_header(struct sc_header *h, uint64_t tsc, uint32_t origin)
 	h->ppid = sc_sys_getppid();
 	h->uid = (uint32_t)sc_sys0(__NR_geteuid);
 	h->gid = (uint32_t)sc_sys0(__NR_getegid);
-	h->start_tsc = tsc;
+	/* Beside the clocks, not when the name was made: the reader derives every time from the pair. */
+	h->start_tsc = sc_rdtsc();
 	sc_sys_clock(CLOCK_REALTIME, &now);
 	h->start_sec = (uint64_t)now.tv_sec;
 	h->start_nsec = (uint32_t)now.tv_nsec;
@@ -216,7 +217,7 @@ int sc_chan_create(const struct sc_chan_options *options)
 	reset_private();
 	sc_chan.wipes = sc_sys_madvise(&sc_live, sizeof(sc_live), MADV_WIPEONFORK) == 0;
 	h = sc_chan_header(base);
-	fill_header(h, tsc, options->origin);
+	fill_header(h, options->origin);
 	h->pid_ns = sc_info_pid_ns();
 	sc_info_boot_id(h->boot_id);
 	sc_info_fill(sc_chan_info(base), options);
@@ -241,7 +242,7 @@ static void retire(char *at, size_t size)
 }
 
 /* The child's channel, begun as a copy of what stays true of the parent's. */
-static char *child_channel(char *parent, uint64_t tsc)
+static char *child_channel(char *parent)
 {
 	struct sc_header *from = sc_chan_header(parent), *to;
 	char *base = map_channel();
@@ -249,7 +250,7 @@ static char *child_channel(char *parent, uint64_t tsc)
 	if (sc_map_failed(base))
 		return NULL;
 	to = sc_chan_header(base);
-	fill_header(to, tsc, SC_ORIGIN_FORK);
+	fill_header(to, SC_ORIGIN_FORK);
 	to->flags = from->flags;
 	to->pid_ns = from->pid_ns;
 	to->parent_start_tsc = from->start_tsc;
@@ -296,7 +297,7 @@ void sc_chan_forked(void)
 	sc_sys_madvise(&sc_live, sizeof(sc_live), MADV_WIPEONFORK);
 	sc_chan.pid = sc_sys_getpid();
 	make_name(tsc);
-	base = child_channel(parent, tsc);
+	base = child_channel(parent);
 	retire(parent, SC_CHANNEL_SIZE);
 	if (fdx)
 		retire(fdx, sc_chan.fdx_size);

@@ -108,14 +108,24 @@ static struct sc_record *reserve_any(const struct sc_ctx *x, uint32_t n)
 	return NULL;
 }
 
-/* wait mode: until there is room, or no relay is alive. */
+/* A full ring is waited for: by order, or because the relay is still starting. */
+static int waits(const struct sc_ctx *x)
+{
+	return atomic_load_explicit(&x->head->control.wait, memory_order_relaxed) ||
+	       (sc_chan.hub &&
+		atomic_load_explicit(&sc_chan.hub->relay_pid, memory_order_relaxed) == 0);
+}
+
+/*
+ * wait mode, and while the relay that was started with the program is not there yet, for it takes a
+ * tenth of a second and the rings hold less than a burst: until there is room, or no relay is alive.
+ */
 static struct sc_record *reserve_waiting(const struct sc_ctx *x, uint32_t n)
 {
 	const struct timespec nap = {0, WAIT_NS};
 	struct sc_record *r = NULL;
 
-	while (!sc_chan.quiet && sc_hub_alive() &&
-	       atomic_load_explicit(&x->head->control.wait, memory_order_relaxed)) {
+	while (waits(x) && !sc_chan.quiet && sc_hub_alive()) {
 		sc_hub_ring();
 		sc_sys4(__NR_clock_nanosleep, CLOCK_MONOTONIC, 0, (long)&nap, 0);
 		r = reserve_any(x, n);
@@ -225,7 +235,7 @@ struct sc_record *sc_record_begin(const struct sc_ctx *x, enum sc_record_type ty
 	r = reserve(x, x->shard_nr, n);
 	if (sc_unlikely(!r))
 		r = reserve_any(x, n);
-	if (sc_unlikely(!r) && atomic_load_explicit(&x->head->control.wait, memory_order_relaxed))
+	if (sc_unlikely(!r) && waits(x))
 		r = reserve_waiting(x, n);
 	if (sc_unlikely(!r)) {
 		sc_hub_ring();

@@ -6,9 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <scope/channel.h>
 
 #include "launch/launch.h"
 
@@ -42,6 +46,29 @@ static void become_relay(const struct sc_session *s, const struct sc_install *in
 	_exit(sc_exec_cli(in, 2, argv));
 }
 
+/* Tells the library that a relay is on its way: a burst in the meantime waits instead of being lost. */
+static void announce(const struct sc_session *s)
+{
+	char path[PATH_MAX + 8];
+	struct timespec now;
+	struct sc_hub *hub;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/hub", s->channels);
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return;
+	hub = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (hub == MAP_FAILED)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	atomic_store_explicit(&hub->relay_beat_ns,
+			      (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
+			      memory_order_release);
+	munmap(hub, 4096);
+}
+
 int sc_relay_start(const struct sc_session *s, const struct sc_install *in)
 {
 	int status;
@@ -59,5 +86,7 @@ int sc_relay_start(const struct sc_session *s, const struct sc_install *in)
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
+	if (status == 0)
+		announce(s);
 	return status == 0 ? 0 : -EAGAIN;
 }

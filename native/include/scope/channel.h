@@ -460,7 +460,7 @@ struct sc_hub {
 	SC_ATOMIC(uint32_t) doorbell;  /* futex: raised and woken when a ring fills up or a channel is new */
 	SC_ATOMIC(uint32_t) sleeping;  /* w: relay, 1 while it waits on doorbell; library swaps to 0 before waking */
 	SC_ATOMIC(uint64_t) relay_beat_ns; /* CLOCK_MONOTONIC of the relay's last pass; wait mode gives up after 2 s */
-	SC_ATOMIC(int32_t) relay_pid;
+	SC_ATOMIC(int32_t) relay_pid;  /* 0 with a beat: one was started and is not there yet */
 	uint32_t reserved0;
 	struct sc_control control;     /* copied into each new channel */
 	char libscope[512];            /* path for LD_PRELOAD of children */

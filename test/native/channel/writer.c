@@ -105,7 +105,7 @@ static void open_channel(uint32_t origin)
 	h->ppid = getppid();
 	h->uid = getuid();
 	h->gid = getgid();
-	h->start_tsc = tsc;
+	h->start_tsc = __builtin_ia32_rdtsc();
 	clock_gettime(CLOCK_REALTIME, &now);
 	h->start_sec = (uint64_t)now.tv_sec;
 	h->start_nsec = (uint32_t)now.tv_nsec;
