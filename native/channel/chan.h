@@ -84,7 +84,6 @@ struct sc_chan {
 
 	struct sc_fd *fdx;                 /* descriptors from SC_FDS on; NULL: none yet */
 	_Atomic(uint32_t) fdx_state;       /* 0: not tried, 1: being made, 2: there, 3: failed */
-	_Atomic(uint64_t) fdx_blocks[256]; /* bit per allocated block of 64 */
 
 	struct {
 		char *at;
@@ -332,7 +331,10 @@ struct sc_fd *sc_fd_twin(const struct sc_ctx *x, const struct sc_fd *f, int fd);
 /* Allocates the table for quiet times. */
 void sc_fd_populate(const struct sc_ctx *x);
 
-/* fork.c's snapshot of the table. */
+/* In the child of a fork: the parent's file of high descriptors is not the child's. */
+void sc_fdx_forget(void);
+
+/* A fork's snapshot of the table. */
 extern struct sc_fd_snapshot sc_fd_saved[SC_FDS];
 void sc_fd_save(char *base);
 void sc_fd_restore(char *base);

@@ -164,10 +164,16 @@ static void fill_header(struct sc_header *h, uint32_t origin)
 	atomic_store_explicit(&h->ack, h->control.generation, memory_order_relaxed);
 }
 
-/* What private memory says about threads and limits is new with each channel. */
+/*
+ * What private memory says about threads and limits is new with each channel. Large tables are
+ * cleared only where an earlier channel may have filled them: untouched pages cost nothing.
+ */
 static void reset_private(void)
 {
-	memset(sc_chan.thread, 0, sizeof(sc_chan.thread));
+	if (sc_chan.shards)
+		memset(sc_chan.thread, 0, sizeof(sc_chan.thread));
+	if (sc_chan.fdx_state)
+		sc_fdx_forget();
 	sc_chan.shards = 1;
 	memset(sc_chan.ring_ready, 0, sizeof(sc_chan.ring_ready));
 	sc_chan.ring_ready[0] = SC_RING_FIRST;
@@ -176,9 +182,6 @@ static void reset_private(void)
 	sc_chan.threaded = 0;
 	sc_chan.limit_second = 0;
 	sc_chan.limit_count = 0;
-	sc_chan.fdx = NULL;
-	sc_chan.fdx_state = 0;
-	memset(sc_chan.fdx_blocks, 0, sizeof(sc_chan.fdx_blocks));
 }
 
 /* From here sc_enter lets hooks in. */

@@ -9,12 +9,13 @@
 
 #define BLOCK      32u /* entries per bit of sc_header.fd_blocks: half a page, so two at a time */
 #define FDX_BLOCK  64u /* entries per bit of fdx_blocks: one page */
-#define FDX_BLOCKS (sizeof(sc_chan.fdx_blocks) * 8)
+#define FDX_BLOCKS 16384u
 #define FDX_FDS    (FDX_BLOCK * FDX_BLOCKS) /* 1,048,576 */
 
 enum { FDX_NONE, FDX_BUSY, FDX_READY, FDX_FAILED };
 
 struct sc_fd_snapshot sc_fd_saved[SC_FDS];
+static _Atomic(uint64_t) fdx_blocks[FDX_BLOCKS / 64]; /* bit per allocated block */
 
 static struct sc_fd *table(char *base)
 {
@@ -79,6 +80,13 @@ static int make_fdx(void)
 	return 1;
 }
 
+void sc_fdx_forget(void)
+{
+	sc_chan.fdx = NULL;
+	sc_chan.fdx_state = FDX_NONE;
+	memset(fdx_blocks, 0, sizeof(fdx_blocks));
+}
+
 static int fdx_ready(void)
 {
 	uint32_t state = FDX_NONE;
@@ -99,7 +107,7 @@ static struct sc_fd *high(const struct sc_ctx *x, uint32_t fd, int make)
 {
 	uint32_t i = fd - SC_FDS, block = i / FDX_BLOCK;
 	uint64_t bit = 1ull << (block % 64);
-	_Atomic(uint64_t) *word = &sc_chan.fdx_blocks[block / 64];
+	_Atomic(uint64_t) *word = &fdx_blocks[block / 64];
 
 	if (i >= FDX_FDS || x->base != sc_live.base)
 		return NULL;

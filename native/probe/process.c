@@ -11,6 +11,7 @@
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include "base/mem.h"
 #include "probe/probe.h"
@@ -171,14 +172,6 @@ static int64_t microseconds(const struct timeval *t)
 	return (int64_t)t->tv_sec * 1000000 + t->tv_usec;
 }
 
-static const char *skip_fields(const char *p, int n)
-{
-	while (n > 0 && *p)
-		if (*p++ == ' ')
-			n--;
-	return p;
-}
-
 static uint64_t number(const char *p)
 {
 	uint64_t v = 0;
@@ -188,24 +181,19 @@ static uint64_t number(const char *p)
 	return v;
 }
 
-/* /proc/self/stat after the name in brackets: field 3 on. */
-static void measure_stat(struct sc_exit *e)
+/* /proc/self/statm: pages of the address space, pages resident, … */
+static void measure_memory(struct sc_exit *e)
 {
-	char buf[512];
-	long n = sc_file_read("/proc/self/stat", buf, sizeof(buf) - 1);
+	char buf[128];
+	long n = sc_file_read("/proc/self/statm", buf, sizeof(buf) - 1);
 	const char *p = buf;
 
 	if (n <= 0)
 		return;
 	buf[n] = 0;
-	for (char *q = buf; *q; q++)
-		if (*q == ')')
-			p = q + 2;
-	p = skip_fields(p, 17);
-	e->threads = (uint32_t)number(p);
-	p = skip_fields(p, 3);
-	e->vm_kib = number(p) / 1024;
-	p = skip_fields(p, 1);
+	e->vm_kib = number(p) * (SC_PAGE / 1024);
+	while (*p && *p++ != ' ')
+		;
 	e->rss_kib = number(p) * (SC_PAGE / 1024);
 }
 
@@ -226,6 +214,19 @@ static uint32_t count_entries(const char *path)
 	return entries > 2 ? entries - 2 : 0;
 }
 
+static uint32_t count_descriptors(void)
+{
+	struct stat st;
+	uint32_t fds;
+
+	/* Since Linux 6.2 the folder's size says it. */
+	if (sc_sys_stat("/proc/self/fd", &st) == 0 && st.st_size > 0)
+		return (uint32_t)st.st_size;
+	/* The folder itself is open while it is read. */
+	fds = count_entries("/proc/self/fd");
+	return fds ? fds - 1 : 0;
+}
+
 static uint32_t count_children(void)
 {
 	char path[64], buf[512];
@@ -244,7 +245,6 @@ static uint32_t count_children(void)
 static void measure(const struct sc_ctx *x, struct sc_exit *e)
 {
 	struct rusage usage;
-	uint32_t fds;
 
 	memset(e, 0, sizeof(*e));
 	if (sc_chan.quiet)
@@ -254,10 +254,9 @@ static void measure(const struct sc_ctx *x, struct sc_exit *e)
 		e->stime_us = microseconds(&usage.ru_stime);
 		e->rss_kib = (uint64_t)usage.ru_maxrss;
 	}
-	measure_stat(e);
-	/* The folder itself is open while it is read. */
-	fds = count_entries("/proc/self/fd");
-	e->fds = fds ? fds - 1 : 0;
+	measure_memory(e);
+	e->threads = (uint32_t)atomic_load_explicit(&sc_chan.threads, memory_order_relaxed);
+	e->fds = count_descriptors();
 	for (uint32_t i = 0; i < SC_SHARDS; i++) {
 		if (!(atomic_load_explicit(&sc_chan.shards, memory_order_relaxed) & 1u << i) ||
 		    !sc_chan_shard(x->base, i)->counter[SC_C_PROC_FORK])
