@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Records of one kind through the pipeline into a session's files; prints nanoseconds per event, one sample a line. */
+import {mkdtempSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {REC} from '../../../src/channel/index.js';
+import {defaultConfig} from '../../../src/config/index.js';
+import {encodeLine} from '../../../src/records/ndjson.js';
+import {settingsSource} from '../../../src/relay/compile.js';
+import {Pipeline} from '../../../src/relay/pipeline.js';
+import {openSession} from '../../../src/session/index.js';
+import {
+  closeStruct,
+  connStruct,
+  makeClose,
+  makeOpen,
+  makeRecord,
+  makeText,
+  memoryChannel,
+  memoryFolder,
+} from '../../helpers/channel-records.js';
+
+const PAIRS = 5000;
+const SAMPLES = 40;
+const PATH = '/usr/lib/python3.11/encodings/aliases.cpython-311.pyc';
+
+function records(kind: string): Buffer[] {
+  const out: Buffer[] = [];
+  for (let i = 1; i <= PAIRS; i++) {
+    const at = {object: i, tsc: i * 1000};
+    if (kind === 'fs') {
+      out.push(makeOpen(PATH, {fd: 3, ...at, mode: 0o100644}));
+      out.push(makeClose({rx_bytes: 4096, rx_ops: 2, ticks: 3000}, {fd: 3, ...at}));
+    } else if (kind === 'net') {
+      const moved = closeStruct({rx_bytes: 5, tx_bytes: 6, life_ticks: 1000});
+      out.push(makeRecord({type: REC.CONN_OPEN, fd: 5, ...at, payload: connStruct({})}));
+      out.push(
+        makeRecord({type: REC.CONN_CLOSE, fd: 5, ...at, payload: Buffer.concat([connStruct({}), moved])}),
+      );
+    } else {
+      const text = `2026-11-30 00:00:00 INFO something happened to customer ${i}\n`;
+      for (let k = 0; k < 2; k++) out.push(makeText(text, {fd: 1, object: 1, tsc: at.tsc}));
+    }
+  }
+  return out;
+}
+
+const kind = process.argv[2] ?? 'fs';
+const dir = mkdtempSync(join(tmpdir(), 'appscope-bench-'));
+try {
+  const writer = openSession(dir, {encode: encodeLine});
+  const folder = memoryFolder();
+  const channel = folder.add(memoryChannel(1));
+  const batch = Buffer.concat(records(kind));
+  const pipeline = new Pipeline({
+    folder,
+    settings: settingsSource(defaultConfig()),
+    sink: {linesOnly: true, append: (made) => writer.append(made), commit: () => writer.commit()},
+  });
+  for (let sample = -10; sample < SAMPLES; sample++) {
+    folder.put(channel, batch);
+    const start = process.cpuUsage();
+    while (pipeline.pass(1000)) {
+      // More is waiting.
+    }
+    pipeline.commit();
+    const used = process.cpuUsage(start);
+    if (sample >= 0) console.log(((used.user + used.system) * 1000) / (2 * PAIRS));
+  }
+  writer.close();
+} finally {
+  rmSync(dir, {recursive: true, force: true});
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+import {spawn} from 'node:child_process';
+import {readdirSync, readFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {build} from 'esbuild';
+import {exec, median, program, root, variant} from '../bench.mjs';
+
+const KINDS = {fs: 'fs.open and fs.close', net: 'net.open and net.close', text: 'a line of console text'};
+const TICKS_PER_SECOND = 100;
+
+/** Nanoseconds per event of decoding and writing. */
+async function decode() {
+  const out = join(root, 'build/bench/relay-decode.mjs');
+  await build({
+    entryPoints: [join(import.meta.dirname, 'decode.ts')],
+    outfile: out,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    external: ['*.node'],
+    banner: {js: "import {createRequire as __cr} from 'node:module'; const require = __cr(import.meta.url);"},
+    logLevel: 'error',
+  });
+  for (const [kind, what] of Object.entries(KINDS)) {
+    const ns = median(exec(['node', out, kind]).stdout.trim().split('\n').map(Number));
+    console.log(
+      `| relay | ${what}, to the session's files, ns/event | | ${ns.toFixed(0)} | ${(1e3 / ns).toFixed(2)} M/s | | ≥ 1 M/s |`,
+    );
+  }
+}
+
+/** Processor seconds of a process with all its threads. */
+function cpuSeconds(pid) {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** Share of a core at 100,000 events a second. */
+async function paced() {
+  const bin = program('relay', 'paced');
+  const v = variant('scope');
+  const child = spawn(v.prefix[0], [bin, '50000', '10'], {env: {...process.env, ...v.env}, stdio: 'ignore'});
+  const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  await wait(3000);
+  const history = join(v.env.SCOPE_HOME, 'history');
+  const session = join(history, readdirSync(history)[0]);
+  const pid = Number(readFileSync(join(session, 'relay.pid'), 'utf8'));
+  const before = cpuSeconds(pid);
+  await wait(5000);
+  const share = (cpuSeconds(pid) - before) / 5;
+  await new Promise((resolve) => child.once('exit', resolve));
+  console.log(
+    `| relay | processor time of the relay at 100,000 events/s, of one core | | ${(share * 100).toFixed(1)} % | | | ≤ 10 % |`,
+  );
+  v.dispose();
+}
+
+export default async function relay() {
+  await decode();
+  await paced();
+}
