@@ -10,7 +10,6 @@ import {closeSync, openSync, readSync, writeSync} from 'node:fs';
 export interface Commit {
   events: number;
   metrics: number;
-  spans: number;
   /** Entries of `.index/events`. */
   count: number;
   names: number;
@@ -25,7 +24,6 @@ export interface Commit {
 export const NOTHING: Readonly<Commit> = {
   events: 0,
   metrics: 0,
-  spans: 0,
   count: 0,
   names: 0,
   payloads: 0,
@@ -33,7 +31,7 @@ export const NOTHING: Readonly<Commit> = {
   asOf: 0,
 };
 
-const FIELDS = ['events', 'metrics', 'spans', 'count', 'names', 'payloads', 'position', 'asOf'] as const;
+const FIELDS = ['events', 'metrics', 'count', 'names', 'payloads', 'position', 'asOf'] as const;
 const MAGIC = 0x53434d31;
 /** magic u32, checksum u32, sequence f64, then the fields as f64. */
 const SLOT = 16 + FIELDS.length * 8;

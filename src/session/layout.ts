@@ -10,7 +10,6 @@ export const FILES = {
   config: 'scope.yml',
   events: 'events.json',
   metrics: 'metrics.json',
-  spans: 'spans.json',
   status: 'status.json',
   payloads: 'payloads',
   channels: 'channels',

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Writes one session: events.json, metrics.json, spans.json, payloads/ and the index. Nothing counts until commit();
- * opening cuts every file to the last commit, so that a relay killed anywhere and its successor leave each record once
+ * Writes one session: events.json, metrics.json, payloads/ and the index; spans are for destinations only. Nothing counts
+ * until commit(); opening cuts every file to the last commit, so that a relay killed anywhere and its successor leave each record once
  * when the successor reads on from `position`.
  */
 import {existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
@@ -86,7 +86,6 @@ class Writer implements SessionWriter {
   readonly #names: Stream;
   readonly #index: IndexBuffer;
   readonly #payloads: PayloadFiles;
-  #spans: Stream | undefined;
   #last: Commit;
   #pending = 0;
   #lastCommitAt = 0;
@@ -114,7 +113,6 @@ class Writer implements SessionWriter {
       index(INDEX_FILES.payloads),
       last.payloads,
     );
-    if (existsSync(join(workdir, FILES.spans))) this.#openSpans();
     const before = readStatus(workdir);
     Object.assign(this.lost, before?.lost);
     this.#status = {...before, state: 'running', pid: process.pid, updated: Date.now()};
@@ -146,7 +144,6 @@ class Writer implements SessionWriter {
     const next: Commit = {
       events: this.#events.size,
       metrics: this.#metrics.size,
-      spans: this.#spans?.size ?? 0,
       count: this.#entries.size / ENTRY,
       names: this.#names.size,
       payloads: this.#payloads.journalSize,
@@ -175,14 +172,14 @@ class Writer implements SessionWriter {
       this.commit();
       this.#saveStatus();
     } finally {
-      for (const stream of [this.#events, this.#metrics, this.#entries, this.#names, this.#spans])
-        stream?.close();
+      for (const stream of [this.#events, this.#metrics, this.#entries, this.#names]) stream.close();
       this.#commitFile.close();
       this.#unlock();
     }
   }
 
   #add(record: RelayRecord): void {
+    if (record.kind === 'span') return;
     if (!this.#fits(record.kind)) {
       this.#lose('size_cap', 1);
       return;
@@ -197,9 +194,6 @@ class Writer implements SessionWriter {
         break;
       case 'metric':
         this.#put(this.#metrics, record);
-        break;
-      case 'span':
-        this.#put(this.#openSpans(), record);
         break;
       case 'payload':
         this.#payloads.append(record);
@@ -219,7 +213,7 @@ class Writer implements SessionWriter {
   }
 
   #fits(kind: RelayRecord['kind']): boolean {
-    const size = this.#events.size + this.#metrics.size + (this.#spans?.size ?? 0) + this.#payloads.bytes;
+    const size = this.#events.size + this.#metrics.size + this.#payloads.bytes;
     if (size < this.#cap) return true;
     this.#status.capBytes = this.#cap;
     return (kind === 'metric' || kind === 'start') && size < this.#cap + METRICS_GRACE;
@@ -228,7 +222,6 @@ class Writer implements SessionWriter {
   #flush(): void {
     this.#events.flush();
     this.#metrics.flush();
-    this.#spans?.flush();
     this.#payloads.flush();
     const {entries, names} = this.#index.take();
     this.#entries.write(entries);
@@ -241,16 +234,10 @@ class Writer implements SessionWriter {
       throw new ScopeError('SCOPE_IO', `${this.workdir}: ${(cause as Error).message}`, {cause});
     this.#events.cut(this.#last.events);
     this.#metrics.cut(this.#last.metrics);
-    this.#spans?.cut(this.#last.spans);
     this.#index.take();
     this.#entries.cut(this.#last.count * ENTRY);
     this.#lose('no_space', this.#pending);
     this.#pending = 0;
-  }
-
-  #openSpans(): Stream {
-    this.#spans ??= new Stream(join(this.workdir, FILES.spans), this.#last.spans);
-    return this.#spans;
   }
 
   #lose(cause: string, count: number): void {
