@@ -128,6 +128,7 @@ export class SessionLoop {
   #commit(): void {
     const begun = Date.now();
     const {pipeline, writer, outputs} = this.#parts;
+    writer.behind = this.#more;
     if (pipeline.dirty) {
       const {seen, live, lost} = pipeline.stats;
       const destinations = outputs && {destinations: destinationsOf(outputs)};

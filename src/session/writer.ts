@@ -31,6 +31,8 @@ export interface SessionWriter {
   readonly lost: Readonly<Record<string, number>>;
   /** Event lines so far. */
   readonly events: number;
+  /** Set before a commit: the pass before it left something in the channels, so a query that waits has to wait on. */
+  behind: boolean;
   append(records: readonly RelayRecord[]): void;
   /**
    * Makes all appended so far valid, together with the position it was read up to. To be called after every pass over
@@ -76,6 +78,7 @@ const isFull = (cause: unknown): boolean =>
 class Writer implements SessionWriter {
   readonly workdir: string;
   readonly lost: Record<string, number> = {};
+  behind = false;
   readonly #encode: LineEncoder;
   readonly #cap: number;
   readonly #unlock: () => void;
@@ -148,7 +151,7 @@ class Writer implements SessionWriter {
       names: this.#names.size,
       payloads: this.#payloads.journalSize,
       position,
-      asOf: this.#lastCommitAt,
+      asOf: this.behind ? this.#last.asOf : this.#lastCommitAt,
     };
     this.#commitFile.write(next);
     this.#lastCommitAt = Date.now();

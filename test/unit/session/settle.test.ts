@@ -48,6 +48,24 @@ describe('settle', () => {
     }
   });
 
+  it('waits while the relay is behind', async () => {
+    const w = openSession(workdir, {encode: encodeJson});
+    let commits = 0;
+    w.behind = true;
+    const relay = setInterval(() => {
+      w.behind = commits < 5;
+      w.commit();
+      commits += 1;
+    }, 20);
+    try {
+      expect(await settle(session, {startRelay: never})).toBe('current');
+      expect(commits).toBeGreaterThanOrEqual(6);
+    } finally {
+      clearInterval(relay);
+      w.close();
+    }
+  });
+
   it('waits for a relay that drains', async () => {
     const w = openSession(workdir, {encode: encodeJson});
     w.setStatus({state: 'draining'});
