@@ -190,8 +190,12 @@ export class ByteWriter {
     this.length += digits;
   }
 
-  /** Seconds since the epoch with microseconds in the fraction, no zeros at its end. */
+  /** Seconds since the epoch with microseconds in the fraction, no zeros at its end; 0 for what is no number. */
   time(seconds: number): void {
+    if (!(seconds >= 0 && seconds < 9e9)) {
+      this.number(Number.isFinite(seconds) ? seconds : 0);
+      return;
+    }
     const micros = Math.round(seconds * 1e6);
     const whole = Math.floor(micros / 1e6);
     this.integer(whole);

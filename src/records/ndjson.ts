@@ -242,6 +242,18 @@ export function writeRecord(out: ByteWriter, record: RelayRecord): void {
   else if (record.kind === 'start') writeStart(out, record);
 }
 
+/** writeRecord for records nobody vouches for: false, and nothing written, when it cannot be written. */
+export function tryWriteRecord(out: ByteWriter, record: RelayRecord): boolean {
+  const before = out.length;
+  try {
+    writeRecord(out, record);
+    return out.length > before;
+  } catch {
+    out.length = before;
+    return false;
+  }
+}
+
 /** A record's line as text, with its newline. */
 export function lineOf(record: RelayRecord): string {
   const out = new ByteWriter(1024);

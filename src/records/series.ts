@@ -40,6 +40,11 @@ export interface SeriesStore {
   values(): IterableIterator<Series>;
 }
 
+/** Seconds since the epoch, for some centuries. */
+export function isTime(seconds: number): boolean {
+  return seconds >= 0 && seconds < 9e9;
+}
+
 const SWEEP_MS = 10_000;
 
 /** Tells processes apart also when their objects differ (records from a disk queue). */
@@ -87,6 +92,12 @@ function update(series: Series, metric: Metric, point: Point): void {
   else series.value = point.value;
 }
 
+/** Since when a counter counts, as far as it is known. */
+export function startOf(metric: Metric): number {
+  const start = metric.startTime ?? metric.process.startTime;
+  return isTime(start) ? Math.min(start, metric.time) : metric.time;
+}
+
 export function createSeriesStore(settings: SeriesSettings): SeriesStore {
   const all = new Map<string, Series>();
   const keys = new WeakMap<Process, string>();
@@ -101,7 +112,7 @@ export function createSeriesStore(settings: SeriesSettings): SeriesStore {
       return over;
     },
     add(metric, point, now) {
-      if (!isFinitePoint(point) || !Number.isFinite(metric.time)) return 'invalid';
+      if (!isFinitePoint(point) || !isTime(metric.time)) return 'invalid';
       let owner = keys.get(metric.process);
       if (owner === undefined) {
         owner = keyOf(metric.process);
@@ -124,7 +135,7 @@ export function createSeriesStore(settings: SeriesSettings): SeriesStore {
         point: {name, instrument, unit, about},
         attributes: point.attributes,
         process: metric.process,
-        start: metric.startTime ?? metric.process.startTime,
+        start: startOf(metric),
         time: metric.time,
         value: point.value,
         buckets: point.buckets && {...point.buckets, counts: [...point.buckets.counts]},

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The exporters by type; each is loaded when the configuration has one of it. */
-import {ScopeError} from '../base/errors.js';
 import type {ExporterConfig} from '../config/index.js';
 import type {CreateExporter, ExporterContext} from '../delivery/context.js';
 import type {Exporter} from '../delivery/exporter.js';
 
 type Type = ExporterConfig['type'];
 type Loaders = {
-  [T in Type]?: () => Promise<{createExporter: CreateExporter<Extract<ExporterConfig, {type: T}>>}>;
+  [T in Type]: () => Promise<{createExporter: CreateExporter<Extract<ExporterConfig, {type: T}>>}>;
 };
 
 const LOADERS: Loaders = {
@@ -22,14 +21,6 @@ const LOADERS: Loaders = {
 
 /** Makes the exporter. Throws a ScopeError SCOPE_CONFIG_INVALID for what the schema could not rule out. */
 export async function loadExporter(config: ExporterConfig, context: ExporterContext): Promise<Exporter> {
-  const load = LOADERS[config.type] as
-    | (() => Promise<{createExporter: CreateExporter<ExporterConfig>}>)
-    | undefined;
-  if (!load) {
-    throw new ScopeError(
-      'SCOPE_CONFIG_INVALID',
-      `exporters.${context.name}.type: this release has no ${config.type} exporter`,
-    );
-  }
+  const load = LOADERS[config.type] as () => Promise<{createExporter: CreateExporter<ExporterConfig>}>;
   return (await load()).createExporter(config, context);
 }

@@ -5,7 +5,7 @@ import type {FileExporterConfig} from '../../config/types.js';
 import type {ExporterContext} from '../../delivery/context.js';
 import type {Exporter, SendResult} from '../../delivery/exporter.js';
 import {ByteWriter} from '../../records/byte-writer.js';
-import {isLine, writeRecord} from '../../records/ndjson.js';
+import {isLine, tryWriteRecord} from '../../records/ndjson.js';
 import {statsdLine, statsdPrefix} from '../../records/statsd.js';
 import type {RelayRecord} from '../../records/types.js';
 import {Output} from './output.js';
@@ -57,8 +57,8 @@ export function createExporter(config: FileExporterConfig, context: ExporterCont
 
   /** False: the record has no line. */
   function encode(record: RelayRecord): boolean {
-    if (config.format === 'ndjson') writeRecord(lines, record);
-    else if (record.kind === 'metric') {
+    if (config.format === 'ndjson') return tryWriteRecord(lines, record);
+    if (record.kind === 'metric') {
       const line = statsdLine(record, statsd);
       if (line === undefined) return false;
       lines.bytes(Buffer.from(line));
@@ -133,7 +133,7 @@ export function createExporter(config: FileExporterConfig, context: ExporterCont
       }
       progress = undefined;
       return state.rejected > 0
-        ? {outcome: 'success', rejected: state.rejected, reason: 'values that StatsD cannot carry'}
+        ? {outcome: 'success', rejected: state.rejected, reason: 'values that cannot be written'}
         : {outcome: 'success'};
     },
     async check() {

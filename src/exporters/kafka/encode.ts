@@ -2,7 +2,7 @@
 /** Records as Kafka messages: topic and key from templates, values as lines, packs of lines, or OTLP requests. */
 import type {KafkaExporterConfig} from '../../config/types.js';
 import {ByteWriter} from '../../records/byte-writer.js';
-import {isLine, writeRecord} from '../../records/ndjson.js';
+import {tryWriteRecord} from '../../records/ndjson.js';
 import type {OtlpEncoder} from '../../records/otlp/encoder.js';
 import {compileTemplate} from '../../records/template.js';
 import type {RelayRecord} from '../../records/types.js';
@@ -65,9 +65,8 @@ export function createKafkaEncoder(config: KafkaExporterConfig, otlp: OtlpEncode
   /** A message per record. */
   function* single(batch: readonly RelayRecord[]): Generator<Message> {
     for (const record of batch) {
-      if (!isLine(record)) continue;
       out.length = 0;
-      writeRecord(out, record);
+      if (!tryWriteRecord(out, record)) continue;
       // Without the newline.
       const value = Buffer.from(out.buffer.subarray(0, out.length - 1));
       yield {topic: topicName(topic.render(record)), key: key.render(record), value, count: 1};
@@ -87,7 +86,7 @@ export function createKafkaEncoder(config: KafkaExporterConfig, otlp: OtlpEncode
       });
       for (const record of group.records) {
         const before = out.length;
-        writeRecord(out, record);
+        if (!tryWriteRecord(out, record)) continue;
         if (out.length > config.packed_bytes && before > 0) {
           yield message(before);
           out.buffer.copyWithin(0, before, out.length);

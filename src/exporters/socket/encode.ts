@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Lines for one connection: the start message of each process before its first line, as AppScope 1.x sent them. */
 import type {ByteWriter} from '../../records/byte-writer.js';
-import {
-  isLine,
-  type StartOptions,
-  writePayloadHeader,
-  writeRecord,
-  writeStart,
-} from '../../records/ndjson.js';
+import {type StartOptions, tryWriteRecord, writePayloadHeader, writeStart} from '../../records/ndjson.js';
 import type {Process, RelayRecord, Start} from '../../records/types.js';
 
 /** Processes whose start messages are remembered; far more than live at a time. */
@@ -18,8 +12,11 @@ export interface Introductions {
   learn(batch: readonly RelayRecord[]): void;
   /** A new connection knows nobody. */
   forgetPeer(): void;
-  /** Start messages of the processes in `records` that the peer does not know yet, then the records' lines. */
-  write(out: ByteWriter, records: readonly RelayRecord[], options: StartOptions): void;
+  /**
+   * Start messages of the processes in `records` that the peer does not know yet, then the records' lines. Returns how
+   * many records have none.
+   */
+  write(out: ByteWriter, records: readonly RelayRecord[], options: StartOptions): number;
 }
 
 export function createIntroductions(wanted: boolean): Introductions {
@@ -52,6 +49,7 @@ export function createIntroductions(wanted: boolean): Introductions {
       known = new WeakSet();
     },
     write(out, records, options) {
+      let rejected = 0;
       for (const record of records) {
         if (wanted) introduce(out, record, options);
         // Its start message is what introduce() wrote, now or earlier on this connection.
@@ -59,8 +57,9 @@ export function createIntroductions(wanted: boolean): Introductions {
         if (record.kind === 'payload') {
           writePayloadHeader(out, record);
           out.bytes(record.bytes);
-        } else if (isLine(record)) writeRecord(out, record);
+        } else if (!tryWriteRecord(out, record)) rejected++;
       }
+      return rejected;
     },
   };
 }

@@ -74,15 +74,17 @@ function overStream(config: SocketExporterConfig, context: ExporterContext, auth
   const payloads = makeLine({format: 'scope'});
   const out = new ByteWriter();
 
-  async function write(line: Line, batch: readonly RelayRecord[], signal: AbortSignal): Promise<void> {
+  /** Returns how many of the records have no line. */
+  async function write(line: Line, batch: readonly RelayRecord[], signal: AbortSignal): Promise<number> {
     await line.stream.open(signal);
     if (line.stream.generation !== line.generation) {
       line.generation = line.stream.generation;
       line.introductions.forgetPeer();
     }
     out.length = 0;
-    line.introductions.write(out, batch, line.options);
+    const rejected = line.introductions.write(out, batch, line.options);
     if (out.length > 0) await line.stream.write(out.view(), signal);
+    return rejected;
   }
 
   return {
@@ -95,9 +97,11 @@ function overStream(config: SocketExporterConfig, context: ExporterContext, auth
         payloads.introductions.learn(batch);
         const raw = batch.filter((record) => record.kind === 'payload');
         const lines = raw.length === 0 ? batch : batch.filter((record) => record.kind !== 'payload');
-        if (lines.length > 0) await write(records, lines, signal);
+        const rejected = lines.length > 0 ? await write(records, lines, signal) : 0;
         if (raw.length > 0) await write(payloads, raw, signal);
-        return {outcome: 'success'};
+        return rejected > 0
+          ? {outcome: 'success', rejected, reason: 'values that cannot be written'}
+          : {outcome: 'success'};
       } catch (error) {
         // What was written of a batch before the break is written again: at least once.
         await Promise.all([records.stream.close(), payloads.stream.close()]);
@@ -138,7 +142,7 @@ function overUdp(config: SocketExporterConfig, context: ExporterContext, auth: S
         for (; progress.next < batch.length; progress.next++) {
           if (signal.aborted) throw new Error('aborted');
           out.length = 0;
-          introductions.write(out, [batch[progress.next]!], auth);
+          progress.rejected += introductions.write(out, [batch[progress.next]!], auth);
           for (const line of splitLines(out.view())) {
             if (line.length > LARGEST_DATAGRAM) progress.rejected++;
             else await datagrams.send(line);

@@ -67,12 +67,16 @@ export function createHecEncoder(config: SplunkExporterConfig): HecEncoder {
     out.byte(0x7d);
   }
 
+  /** False, and nothing written, when the record has no form. */
   function write(record: RelayRecord): boolean {
-    if (!('time' in record) || !Number.isFinite(record.time)) return false;
-    if (record.kind === 'event') writeEvent(record);
-    else if (record.kind === 'metric' && Number.isFinite(record.value)) writeMetric(record);
-    else return false;
-    return true;
+    const before = out.length;
+    try {
+      if (record.kind === 'event') writeEvent(record);
+      else if (record.kind === 'metric' && Number.isFinite(record.value)) writeMetric(record);
+    } catch {
+      out.length = before;
+    }
+    return out.length > before;
   }
 
   return {

@@ -10,10 +10,10 @@ import {
   ProtobufTraceSerializer,
 } from '@opentelemetry/otlp-transformer';
 import type {Resource} from '@opentelemetry/resources';
-import {type Point, toPoint} from '../points.js';
+import {isFinitePoint, type Point, toPoint} from '../points.js';
 import {resourceOf} from '../resource.js';
 import {SCHEMA_URL} from '../semconv.js';
-import {createSeriesStore, type Series} from '../series.js';
+import {createSeriesStore, isTime, type Series, startOf} from '../series.js';
 import type {Attributes, Event, Metric, Process, RelayRecord, Span, Start} from '../types.js';
 import {closeResourceLogs, jsonAttributes, jsonLogRecord, openResourceLogs, writeLogRecord} from './logs.js';
 import {ProtoWriter} from './proto.js';
@@ -167,7 +167,7 @@ export function createOtlpEncoder(settings: OtlpSettings): OtlpEncoder {
       for (const metric of metrics) {
         const point = toPoint(metric);
         const added = settings.temporality === 'cumulative' ? store.add(metric, point, now) : 'over';
-        if (added === 'invalid' || !Number.isFinite(point.value)) invalid++;
+        if (added === 'invalid' || !isFinitePoint(point) || !isTime(metric.time)) invalid++;
         else if (added === 'over') touch(touched, point, DELTA, deltaPoint(metric, point));
         else if (seen.has(added.series)) touch(touched, point, CUMULATIVE, undefined);
         else {
@@ -181,7 +181,8 @@ export function createOtlpEncoder(settings: OtlpSettings): OtlpEncoder {
     return invalid;
   }
 
-  function encodeLogs(packer: Packer, records: readonly (Event | Start)[], wall: number): void {
+  function encodeLogs(packer: Packer, records: readonly (Event | Start)[], wall: number): number {
+    let invalid = 0;
     for (const [process, events] of byProcess(records)) {
       if (json) {
         for (let at = 0; at < events.length; at += POINTS_AT_ONCE) {
@@ -207,12 +208,13 @@ export function createOtlpEncoder(settings: OtlpSettings): OtlpEncoder {
         out.length = 0;
         const open = openResourceLogs(out, attributes(process), settings.version);
         while (at < events.length && out.length < settings.maxBytes / 4) {
-          writeLogRecord(out, events[at++]!, wall / 1000);
+          if (!writeLogRecord(out, events[at++]!, wall / 1000)) invalid++;
         }
         closeResourceLogs(out, open);
         packer.add(Buffer.from(out.view()), at - from);
       }
     }
+    return invalid;
   }
 
   function encodeSpans(packer: Packer, records: readonly Span[]): void {
@@ -246,8 +248,7 @@ export function createOtlpEncoder(settings: OtlpSettings): OtlpEncoder {
         logs: new Packer('logs', settings),
         traces: new Packer('traces', settings),
       };
-      const invalid = encodeMetrics(packers.metrics, metrics, now);
-      encodeLogs(packers.logs, logs, wall);
+      const invalid = encodeMetrics(packers.metrics, metrics, now) + encodeLogs(packers.logs, logs, wall);
       encodeSpans(packers.traces, spans);
       attributesOf = new WeakMap();
       resources = new WeakMap();
@@ -288,7 +289,7 @@ function touch(
 function deltaPoint(metric: Metric, point: Point): PointData {
   return {
     attributes: point.attributes,
-    start: metric.startTime ?? metric.process.startTime,
+    start: startOf(metric),
     time: metric.time,
     value: point.value,
     buckets: point.buckets,

@@ -3,7 +3,7 @@
 import {transportName} from '../points.js';
 import {attributeName, SCHEMA_URL} from '../semconv.js';
 import type {Attributes, Event, Start} from '../types.js';
-import {encodeKey, type ProtoWriter} from './proto.js';
+import {encodeKey, type ProtoWriter, textOf} from './proto.js';
 
 /** A log record in parts, for both encodings. */
 export interface LogParts {
@@ -72,8 +72,19 @@ function keyBytes(name: string): Buffer {
   return bytes;
 }
 
-/** Appends one `log_records` field of ScopeLogs. */
-export function writeLogRecord(out: ProtoWriter, record: Event | Start, observed: number): void {
+/** Appends one `log_records` field of ScopeLogs; false, and nothing, when the record cannot be written. */
+export function writeLogRecord(out: ProtoWriter, record: Event | Start, observed: number): boolean {
+  const before = out.length;
+  try {
+    appendLogRecord(out, record, observed);
+    return true;
+  } catch {
+    out.length = before;
+    return false;
+  }
+}
+
+function appendLogRecord(out: ProtoWriter, record: Event | Start, observed: number): void {
   const {time, eventName, body, attributes} = logParts(record);
   const start = out.begin(0x12);
   out.nanoseconds(0x09, time);
@@ -118,7 +129,7 @@ function jsonValue(value: unknown): Record<string, unknown> {
     return {doubleValue: Number.isFinite(value) ? value : String(value)};
   }
   if (Array.isArray(value)) return {arrayValue: {values: value.map(jsonValue)}};
-  return {stringValue: JSON.stringify(value) ?? ''};
+  return {stringValue: textOf(value)};
 }
 
 export function jsonAttributes(attributes: Iterable<[string, unknown]>): Record<string, unknown>[] {

@@ -22,11 +22,20 @@ export function encodeKey(key: string): Buffer {
   return Buffer.from(out.view());
 }
 
+/** Any value as text: JSON where that is possible. */
+export function textOf(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return String(value);
+  }
+}
+
 export class ProtoWriter extends ByteWriter {
-  /** Whole number from 0 to 2^53. */
+  /** Whole number from 0 to 2^53; what is none becomes 0. */
   varint(value: number): void {
     this.reserve(8);
-    let rest = value;
+    let rest = Number.isSafeInteger(value) ? value : 0;
     while (rest >= 128) {
       this.buffer[this.length++] = (rest % 128) | 128;
       rest = Math.floor(rest / 128);
@@ -36,7 +45,7 @@ export class ProtoWriter extends ByteWriter {
 
   /** Two's complement of any whole number up to 2^53. */
   int64(value: number): void {
-    if (value >= 0) {
+    if (value >= 0 || !Number.isSafeInteger(value)) {
       this.varint(value);
       return;
     }
@@ -131,7 +140,7 @@ export class ProtoWriter extends ByteWriter {
         return;
       default:
         if (Array.isArray(value)) this.#list(value);
-        else if (typeof value === 'object' && value !== null) this.text(0x0a, JSON.stringify(value));
+        else if (typeof value === 'object' && value !== null) this.text(0x0a, textOf(value));
     }
   }
 
