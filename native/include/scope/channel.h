@@ -19,8 +19,8 @@
  *                   77824 +----------------------+
  *                         | sc_fd[1024]   64 KiB |  descriptors 0…1023 (higher ones: PID.TSC.fdx)
  *                  143360 +----------------------+
- *                         | ring[8]  8 * 128 KiB |  records
- *                 1191936 +----------------------+
+ *                         | ring[8]  8 * 512 KiB |  records
+ *                 4337664 +----------------------+
  *
  * The file has its full length from the start and is allocated piece by piece with fallocate
  * before a piece is touched, so that a full tmpfs gives an error and never a SIGBUS.
@@ -46,7 +46,7 @@
 #define SC_VERSION_MINOR 0
 
 #define SC_SHARDS 8u
-#define SC_RING_SIZE (128u * 1024u) /* bytes per shard, a power of two */
+#define SC_RING_SIZE (512u * 1024u) /* bytes per shard, a power of two; real only as far as used */
 #define SC_FDS 1024u                /* descriptors in the channel itself */
 #define SC_NR_MAX 512u              /* system call numbers counted */
 #define SC_RECORD_MAX (32u * 1024u) /* largest record, header included */
