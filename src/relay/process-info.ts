@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Who a process image is: the Process of its records, from the channel's header and strings. */
 import {createHash} from 'node:crypto';
-import {readFileSync, readlinkSync} from 'node:fs';
-import {basename} from 'node:path';
+import {readFileSync, readlinkSync, realpathSync} from 'node:fs';
+import {basename, dirname, join, resolve} from 'node:path';
 import type {Channel} from '../channel/index.js';
 import type {Process} from '../records/types.js';
+import {BoundedMap} from './bounded-map.js';
 
 const ID_TAIL = 32;
 /** Accounts are read again after so long. */
@@ -13,7 +14,7 @@ const ACCOUNTS_MS = 60_000;
 /** The Process of a channel, without tags: those come with its settings. */
 export function describe(channel: Channel): Process {
   const {header, info} = channel;
-  const proc = processName(info.exe, info.name, info.argv[0] ?? '');
+  const proc = processName(info.exe, info.name, info.argv[0] ?? '', info.cwd);
   const cmd = info.argv.length > 0 ? info.argv.join(' ') : info.exe;
   return {
     key: channel.key,
@@ -43,15 +44,37 @@ export function describe(channel: Channel): Process {
 }
 
 /**
- * The name the program was started by where it is a link to the executable (python3 -> python3.11, ls -> busybox), else
- * the executable's. argv[0] alone would not do: programs overwrite it.
+ * The name the program was started by where it is a link to the executable (sh -> dash, python3 -> python3.11, ls ->
+ * busybox), else the executable's. argv[0] alone would not do: programs overwrite it.
  */
-function processName(exe: string, name: string, argv0: string): string {
+function processName(exe: string, name: string, argv0: string, cwd: string): string {
   const own = name || basename(exe);
   const called = basename(argv0.replace(/^-/, ''));
-  if (called !== '' && called !== own && own.startsWith(called)) return called;
+  if (called === '' || called === own) return own;
   if (/^(?:busybox|coreutils|toybox)$/.test(own) && /^[\w.[-]+$/.test(called)) return called;
-  return own;
+  return isLink(exe, argv0.replace(/^-/, ''), cwd) ? called : own;
+}
+
+const links: Map<string, boolean> = new BoundedMap<string, boolean>(1024);
+
+/** Whether argv0 leads to the executable, as a path or by a folder where commands usually are. */
+function isLink(exe: string, argv0: string, cwd: string): boolean {
+  const paths = argv0.includes('/')
+    ? [resolve(cwd || '/', argv0)]
+    : [dirname(exe), '/usr/bin', '/bin', '/usr/local/bin', '/usr/sbin'].map((dir) => join(dir, argv0));
+  const key = `${exe} ${paths[0]}`;
+  let found = links.get(key);
+  if (found === undefined) {
+    found = paths.some((path) => {
+      try {
+        return realpathSync(path) === exe;
+      } catch {
+        return false;
+      }
+    });
+    links.set(key, found);
+  }
+  return found;
 }
 
 /** In the form of a version 4 UUID; the same whenever this image is read. */

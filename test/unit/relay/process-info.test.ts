@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import {basename} from 'node:path';
+import {mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {basename, join} from 'node:path';
 import {describe, expect, it} from 'vitest';
 import {ancestors, describe as describeProcess} from '../../../src/relay/process-info.js';
 import {memoryChannel} from '../../helpers/channel-records.js';
@@ -19,9 +21,22 @@ describe('a process', () => {
   });
 
   it('is named as it was called when that is a link', () => {
-    expect(processOf({exe: '/usr/bin/python3.11', name: 'python3.11', argv: ['python3', 'x.py']}).proc).toBe(
-      'python3',
-    );
+    const dir = mkdtempSync(join(tmpdir(), 'scope-links-'));
+    try {
+      const exe = join(dir, 'python3.11');
+      writeFileSync(exe, '');
+      symlinkSync(exe, join(dir, 'python3'));
+      writeFileSync(join(dir, 'other'), '');
+      const called = (argv0: string, cwd = '/') =>
+        processOf({exe, name: 'python3.11', argv: [argv0, 'x.py'], cwd}).proc;
+      expect(called('python3')).toBe('python3');
+      expect(called('./python3', dir)).toBe('python3');
+      expect(called('-python3')).toBe('python3');
+      expect(called('other')).toBe('python3.11');
+      expect(called('worker process')).toBe('python3.11');
+    } finally {
+      rmSync(dir, {recursive: true, force: true});
+    }
     expect(processOf({exe: '/bin/busybox', name: 'busybox', argv: ['/bin/ls']}).proc).toBe('ls');
     expect(processOf({exe: '/bin/bash', name: 'bash', argv: ['-bash']}).proc).toBe('bash');
   });
