@@ -28,7 +28,8 @@ export interface OpenState {
 export class ProcessImage implements Image {
   readonly channel: Channel;
   readonly process: Process;
-  readonly settings: Settings;
+  /** Replaced by configure(): read it at every use. */
+  settings: Settings;
   readonly protocols: Map<number, string> = new BoundedMap<number, string>(OBJECTS_KEPT);
   readonly names: Map<string, string> = new BoundedMap<string, string>(NAMES_KEPT);
   /** Sources in their order. */
@@ -71,6 +72,12 @@ export class ProcessImage implements Image {
     // A fork: what was open is open here too, by the same objects.
     for (const [object, file] of parent.#files) this.#files.set(object, file);
     for (const [object, connection] of parent.#connections) this.#connections.set(object, connection);
+  }
+
+  /** Other settings from now on; the process keeps its tags, which encoders remember. */
+  configure(settings: Settings): void {
+    this.settings = settings;
+    this.#singles.clear();
   }
 
   channelId(object: number): string {

@@ -6,11 +6,11 @@
  *   ChannelFolder -> batch -> ProcessImage -> its sources -> records -> sink.append ... sink.commit, folder.commit
  */
 import {type Channel, type ChannelFolder, LOST, REC, RecordCursor} from '../channel/index.js';
-import type {RelayRecord} from '../records/types.js';
+import type {Process, RelayRecord} from '../records/types.js';
 import {BoundedMap} from './bounded-map.js';
 import {ProcessImage} from './image.js';
 import {ancestors, describe} from './process-info.js';
-import type {SettingsSource} from './settings.js';
+import type {Settings, SettingsSource} from './settings.js';
 import {CounterSource} from './sources/counters.js';
 import {SOURCES} from './sources/index.js';
 import {ProcessSource} from './sources/process.js';
@@ -54,6 +54,8 @@ interface Running {
   counters: CounterSource;
   /** Sources that have something to save, by the name of their kind. */
   kept: Map<string, Source>;
+  /** All but the first two, by name. */
+  made: Map<string, Source>;
   /** Losses by LIMIT that were announced, and in which second. */
   limited: number;
   limitedAt: number;
@@ -185,19 +187,7 @@ export class Pipeline {
   #add(channel: Channel): Running {
     const process = describe(channel);
     const pid = channel.hostPid;
-    let line: string[] | undefined;
-    const settings = this.#settings.of({
-      proc: process.proc,
-      cmd: process.cmd,
-      host: process.host,
-      username: process.username,
-      env: process.env,
-      variable: (name) => process.env[name],
-      ancestors: () => {
-        line ??= ancestors(pid || process.pid);
-        return line;
-      },
-    });
+    const settings = this.#settingsOf(channel, process);
     process.tags = {...settings.tags};
     const parent = this.#byStart.get(channel.header.parentStartTsc);
     const image = new ProcessImage(channel, process, settings, this.#out, parent, this.#sink.linesOnly);
@@ -206,6 +196,7 @@ export class Pipeline {
       process: new ProcessSource(image, () => this.#cpuOf.get(processKey(channel)) ?? 0),
       counters: new CounterSource(image),
       kept: new Map(),
+      made: new Map(),
       limited: 0,
       limitedAt: 0,
     };
@@ -222,8 +213,40 @@ export class Pipeline {
     return running;
   }
 
-  /** Makes the sources and the table by record type. */
-  #attach({image, process, counters, kept}: Running): void {
+  #settingsOf(channel: Channel, process: Process): Settings {
+    let line: string[] | undefined;
+    return this.#settings.of({
+      proc: process.proc,
+      cmd: process.cmd,
+      host: process.host,
+      username: process.username,
+      env: process.env,
+      variable: (name) => process.env[name],
+      ancestors: () => {
+        line ??= ancestors(channel.hostPid || process.pid);
+        return line;
+      },
+    });
+  }
+
+  /**
+   * The settings have changed: living images get theirs anew, and sources that they lacked. What a source compiled when
+   * it was made (user-defined protocols, owner and mode of files), and tags, stay until the next exec.
+   */
+  reconfigure(): void {
+    for (const running of this.#images.values()) {
+      const {image} = running;
+      if (image.channel.ended) continue;
+      const settings = this.#settingsOf(image.channel, image.process);
+      if (settings === image.settings) continue;
+      image.configure(settings);
+      image.channel.setControl(controlOf(settings));
+      this.#attach(running);
+    }
+  }
+
+  /** Makes the sources that there are not, and the table by record type. */
+  #attach({image, process, counters, kept, made}: Running): void {
     const sources: Source[] = [process, counters];
     const byType: Source[][] = [];
     const listen = (source: Source, types: readonly number[]) => {
@@ -234,8 +257,9 @@ export class Pipeline {
     };
     listen(process, ProcessSource.types());
     for (const kind of this.#kinds) {
-      const source = kind.create(image);
+      const source = made.get(kind.name) ?? kind.create(image);
       if (source === undefined) continue;
+      made.set(kind.name, source);
       sources.push(source);
       if (source.save !== undefined) kept.set(kind.name, source);
       listen(source, kind.types());

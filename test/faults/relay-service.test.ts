@@ -178,6 +178,20 @@ describe('scope relay', () => {
     expect(text('out')).toContain('second');
   });
 
+  it('gives living processes their new settings', async () => {
+    const config = `exporters: {out: {type: file, path: DIR/out}}\n${CONSOLE}`;
+    await relay(`${config}event: {watch: [{type: fs}]}\n`);
+    const loop = spawn('/bin/bash', ['-c', 'while sleep 0.05; do echo tick; done'], {
+      env: scoped(),
+      stdio: 'ignore',
+    });
+    children.push(loop);
+    await expect.poll(() => status().processes.seen, WAIT).toBeGreaterThan(3);
+    expect(text('out')).toBe('');
+    configure(config);
+    await expect.poll(() => text('out'), WAIT).toContain('tick');
+  });
+
   it('ends a hostile channel, not itself', async () => {
     const one = await relay(`exporters: {out: {type: file, path: DIR/out}}\n${CONSOLE}`);
     mkdirSync(join(channels, 'folder.chan'));

@@ -334,6 +334,7 @@ export class RelayService {
     const {control, fileWatch} = hubForService(config);
     this.#folder.setControl(control);
     this.#folder.setFileWatch(fileWatch);
+    this.#pipeline.reconfigure();
   }
 
   async #changeAdmin(before: string | undefined, now: string | undefined): Promise<void> {

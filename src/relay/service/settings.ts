@@ -4,7 +4,7 @@ import type {Config} from '../../config/index.js';
 import {settingsSource} from '../compile.js';
 import type {Settings, SettingsSource} from '../settings.js';
 
-/** A source that can be exchanged: images that begin afterwards have the new settings. */
+/** A source that can be exchanged; living images are told by Pipeline.reconfigure(). */
 export class ChangingSettings implements SettingsSource {
   #current: SettingsSource;
 
@@ -25,7 +25,7 @@ export class ChangingSettings implements SettingsSource {
   }
 }
 
-/** Whether the parts about processes differ: those a reload gives to processes that start afterwards. */
+/** Whether the parts about processes differ. */
 export function processPartsDiffer(a: Config, b: Config): boolean {
   const part = ({metric, event, payload, libscope, tags, protocol, custom}: Config): string =>
     JSON.stringify([metric, event, payload, libscope, tags, protocol, custom]);
