@@ -10,6 +10,7 @@ export async function runCli(argv: readonly string[], context: Context): Promise
   const words = argv.length === 0 ? ['help'] : [...argv];
   const word = words[0]!;
   let status = 0;
+  let usage: string | undefined;
   try {
     const {width} = context.terminal();
     const output = {
@@ -24,24 +25,27 @@ export async function runCli(argv: readonly string[], context: Context): Promise
       },
       output,
     );
+    const command = program.commands.find((c) => c.name() === word || c.aliases().includes(word));
+    if (command) usage = command.usage();
     await program.parseAsync(words, {from: 'user'});
     return status;
   } catch (error) {
     // The launcher calls `prepare` for the user's `run`.
-    return report(error, word === 'prepare' ? 'run' : word, context);
+    if (word === 'prepare') return report(error, 'run [flags] [--] COMMAND [ARGUMENT…]', context);
+    return report(error, usage === undefined ? '' : `${word} ${usage}`, context);
   }
 }
 
 /** Says what went wrong; commander has said its own part. */
-function report(error: unknown, word: string, context: Context): number {
+function report(error: unknown, usage: string, context: Context): number {
   if (error instanceof CommanderError) {
     const status = commanderStatus(error);
-    if (status !== 0) context.warn(`Run 'scope ${word} --help' for usage.`);
+    if (status !== 0) sayUsage(usage, context);
     return status;
   }
   if (error instanceof UsageError) {
     context.warn(`error: ${error.message}`);
-    context.warn(`Run 'scope ${word} --help' for usage.`);
+    sayUsage(usage, context);
     return error.status;
   }
   if (error instanceof ScopeError || isSystemError(error)) {
@@ -50,6 +54,11 @@ function report(error: unknown, word: string, context: Context): number {
   }
   context.warn(`error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   return 1;
+}
+
+function sayUsage(usage: string, context: Context): void {
+  if (usage !== '') context.warn(`Usage: scope ${usage}`);
+  context.warn(`Run '${`scope ${usage.split(' ')[0]}`.trimEnd()} --help' for more.`);
 }
 
 /** What the operating system refused: its message has the path, our stack would add nothing. */

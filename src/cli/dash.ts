@@ -29,7 +29,7 @@ export function defineDash(
   run: (action: (context: Context) => Action) => Promise<void>,
 ): void {
   command
-    .description('show a session live: processes, network, HTTP, DNS, files, events; q quits')
+    .description('show a session live; q quits')
     .addOption(idOption())
     .action((flags: Flags) => run((context) => dash(context, flags)));
 }

@@ -55,7 +55,7 @@ export function defineEvents(
   run: (action: (context: Context) => Action) => Promise<void>,
 ): void {
   command
-    .description('list the events of a session, or show one of them')
+    .description('list the events of a session, or show one')
     .argument('[eventId]', 'number of the event to show in full')
     .addOption(idOption())
     .addOption(

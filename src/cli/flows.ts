@@ -29,7 +29,7 @@ export function defineFlows(
   run: (action: (context: Context) => Action) => Promise<void>,
 ): void {
   command
-    .description('list the connections of a session; with payloads when run with --payloads')
+    .description('list the connections of a session, or show one')
     .argument('[flowId]', 'the connection to show in full')
     .addOption(idOption())
     .option('--in', 'write the bytes that the connection received')

@@ -23,7 +23,7 @@ export function defineInspect(
   run: (action: (context: Context) => Action) => Promise<void>,
 ): void {
   command
-    .description('show configuration, destinations and identity of scoped processes')
+    .description('show configuration and state of processes')
     .argument('[PID|NAME]', 'the process; may be left out when there is only one')
     .option('-a, --all', 'every scoped process')
     .option('-j, --json', 'one line for each process')

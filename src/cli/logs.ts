@@ -20,7 +20,7 @@ export function defineLogs(
   run: (action: (context: Context) => Action) => Promise<void>,
 ): void {
   command
-    .description("show the log of a session's relay and what it noted about the programs")
+    .description('show what the relay of a session said')
     .addOption(idOption())
     .addOption(new Option('-n, --last <number>', 'show the last N lines').argParser(integer(1)).default(20))
     .action((flags: Flags) => run((context) => logs(context, flags)));

@@ -18,34 +18,36 @@ export interface Output {
 
 interface Entry {
   alias?: string;
+  /** Heading in the help. */
+  group?: string;
   hidden?: boolean;
   load: () => Promise<Define>;
 }
 
 /** In the order of the help. */
 export const SUBCOMMANDS: Readonly<Record<string, Entry>> = {
-  run: {load: async () => (await import('./run.js')).defineRun},
-  attach: {load: async () => (await import('./attach.js')).defineAttach},
-  detach: {load: async () => (await import('./attach.js')).defineDetach},
-  metrics: {load: async () => (await import('./metrics.js')).defineMetrics},
-  events: {load: async () => (await import('./events.js')).defineEvents},
-  history: {alias: 'hist', load: async () => (await import('./history.js')).defineHistory},
-  flows: {load: async () => (await import('./flows.js')).defineFlows},
-  dash: {load: async () => (await import('./dash.js')).defineDash},
-  prune: {load: async () => (await import('./prune.js')).definePrune},
-  logs: {load: async () => (await import('./logs.js')).defineLogs},
-  ps: {load: async () => (await import('./ps.js')).definePs},
-  inspect: {load: async () => (await import('./inspect.js')).defineInspect},
-  update: {load: async () => (await import('./update.js')).defineUpdate},
-  snapshot: {load: async () => (await import('./snapshot.js')).defineSnapshot},
-  doctor: {load: async () => (await import('./doctor.js')).defineDoctor},
-  watch: {load: async () => (await import('./watch.js')).defineWatch},
-  extract: {load: async () => (await import('./extract.js')).defineExtract},
-  relay: {load: async () => (await import('./relay.js')).defineRelay},
-  completion: {load: async () => (await import('./completion.js')).defineCompletion},
+  run: {group: 'Run', load: async () => (await import('./run.js')).defineRun},
+  watch: {group: 'Run', load: async () => (await import('./watch.js')).defineWatch},
+  attach: {group: 'Run', load: async () => (await import('./attach.js')).defineAttach},
+  detach: {group: 'Run', load: async () => (await import('./attach.js')).defineDetach},
+  metrics: {group: 'Read', load: async () => (await import('./metrics.js')).defineMetrics},
+  events: {group: 'Read', load: async () => (await import('./events.js')).defineEvents},
+  flows: {group: 'Read', load: async () => (await import('./flows.js')).defineFlows},
+  dash: {group: 'Read', load: async () => (await import('./dash.js')).defineDash},
+  history: {alias: 'hist', group: 'Read', load: async () => (await import('./history.js')).defineHistory},
+  logs: {group: 'Read', load: async () => (await import('./logs.js')).defineLogs},
+  ps: {group: 'Look after', load: async () => (await import('./ps.js')).definePs},
+  inspect: {group: 'Look after', load: async () => (await import('./inspect.js')).defineInspect},
+  update: {group: 'Look after', load: async () => (await import('./update.js')).defineUpdate},
+  snapshot: {group: 'Look after', load: async () => (await import('./snapshot.js')).defineSnapshot},
+  doctor: {group: 'Look after', load: async () => (await import('./doctor.js')).defineDoctor},
+  prune: {group: 'Look after', load: async () => (await import('./prune.js')).definePrune},
+  relay: {group: 'More', load: async () => (await import('./relay.js')).defineRelay},
+  extract: {group: 'More', load: async () => (await import('./extract.js')).defineExtract},
+  completion: {group: 'More', load: async () => (await import('./completion.js')).defineCompletion},
+  version: {group: 'More', load: async () => (await import('./version.js')).defineVersion},
   prepare: {hidden: true, load: async () => (await import('./prepare.js')).definePrepare},
   session: {hidden: true, load: async () => (await import('./session.js')).defineSession},
-  version: {load: async () => (await import('./version.js')).defineVersion},
 };
 
 /** Name of the entry that a word calls; undefined: none. */
@@ -71,6 +73,7 @@ export async function createProgram(
     .usage('[subcommand | command] [options]')
     .description(HEAD)
     .enablePositionalOptions()
+    .commandsGroup('More:')
     .exitOverride();
   if (output) program.configureOutput(output);
   const wanted = entryOf(word);
@@ -78,6 +81,7 @@ export async function createProgram(
   for (const name of names) {
     const entry = SUBCOMMANDS[name]!;
     const command = program.command(name, {hidden: entry.hidden === true});
+    if (entry.group !== undefined) command.helpGroup(`${entry.group}:`);
     if (entry.alias !== undefined) command.alias(entry.alias);
     (await entry.load())(command, run);
   }

@@ -18,7 +18,7 @@ export function definePrune(
   run: (action: (context: Context) => Action) => Promise<void>,
 ): void {
   command
-    .description('delete sessions; running ones are kept')
+    .description('delete sessions')
     .addOption(new Option('-k, --keep <number>', 'keep the last N, delete the others').argParser(integer(1)))
     .addOption(new Option('-d, --delete <number>', 'delete the last N').argParser(integer(1)))
     .option('-a, --all', 'delete all')

@@ -11,7 +11,7 @@ export function defineRun(
   run: (action: (context: Context) => Action) => Promise<void>,
 ): void {
   addRunFlags(command)
-    .description('run a command scoped; `scope COMMAND …` is the same without flags')
+    .description('run a command scoped, with flags')
     .argument('<command...>', 'the command and its arguments; `--` before it ends the flags')
     .passThroughOptions()
     .action(() => run(launch));

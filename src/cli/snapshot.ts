@@ -13,7 +13,7 @@ export function defineSnapshot(
   run: (action: (context: Context) => Action) => Promise<void>,
 ): void {
   command
-    .description('write a snapshot of a process to /tmp/appscope/PID')
+    .description('write down what is known of a process')
     .argument('<PID>', 'the process')
     .action((pid: string) => run((context) => snapshot(context, pid)));
 }

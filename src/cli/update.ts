@@ -30,7 +30,7 @@ export function defineUpdate(
   run: (action: (context: Context) => Action) => Promise<void>,
 ): void {
   command
-    .description('give the session of a scoped process another configuration, while it runs')
+    .description('change the configuration of a running session')
     .argument('<PID>', 'a process of the session')
     .option('-c, --config <file>', 'the configuration; without it stdin is read')
     .action((pid: string, flags: Flags) => run((context) => update(context, pid, flags)));

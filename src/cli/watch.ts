@@ -11,9 +11,7 @@ export function defineWatch(
   run: (action: (context: Context) => Action) => Promise<void>,
 ): void {
   addRunFlags(command)
-    .description(
-      'run a command again and again, all runs in one session; what it writes is recorded, not shown',
-    )
+    .description('run a command again and again in one session')
     .addOption(
       new Option('-i, --interval <duration>', 'time from one start to the next: 5s, 1m, 1h500ms')
         .argParser(goDuration)

@@ -100,7 +100,7 @@ describe('scope prepare', () => {
     const result = await prepare(...flags);
     expect(result.status).toBe(status);
     expect(result.err).toContain(message);
-    expect(result.err).toContain("'scope run --help'");
+    expect(result.err).toContain('Usage: scope run [flags]');
   });
 });
 
