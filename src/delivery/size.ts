@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Cheap estimate of what a record takes in memory and on a wire; queues and batches are bounded by it. */
-import type {RelayRecord} from '../records/types.js';
+import type {Event, RelayRecord} from '../records/types.js';
 
 function fields(object: object): number {
   let bytes = 0;
@@ -14,15 +14,24 @@ function fields(object: object): number {
   return bytes;
 }
 
+/** Kinds of events whose fields are few and known: what they take besides their texts. */
+const KNOWN: Readonly<Record<string, number | undefined>> = {fs: 250, net: 250, console: 15, file: 15};
+
+function dataSize(event: Event): number {
+  const {data} = event;
+  if (typeof data === 'string') return data.length;
+  const known = KNOWN[event.sourcetype];
+  if (known === undefined) return fields(data);
+  return known + length(data.message) + length(data.file);
+}
+
+const length = (value: unknown): number => (typeof value === 'string' ? value.length : 0);
+
 /** Bytes of one record, without its process (shared by many). */
 export function recordSize(record: RelayRecord): number {
   switch (record.kind) {
     case 'event':
-      return (
-        200 +
-        record.source.length +
-        (typeof record.data === 'string' ? record.data.length : fields(record.data))
-      );
+      return 200 + record.source.length + dataSize(record);
     case 'metric':
       return 200 + record.name.length + fields(record.attributes) + (record.buckets?.counts.length ?? 0) * 8;
     case 'span':

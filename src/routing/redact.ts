@@ -2,7 +2,7 @@
 /** Masks secrets in records: in texts, in fields that are secrets by name, and in the command line of the process. */
 import {RE2JS} from 're2js';
 import type {RedactConfig} from '../config/index.js';
-import type {Process, RelayRecord} from '../records/types.js';
+import type {Event, Process, RelayRecord} from '../records/types.js';
 import type {Step} from './edit.js';
 import {fieldsOf, withFields} from './fields.js';
 import {compilePattern} from './pattern.js';
@@ -17,6 +17,8 @@ interface Redactor {
   wants(field: string): boolean;
   /** What takes the place of a field that is a secret by its name; undefined: fields are never masked whole. */
   mask?: string;
+  /** Records come as the sources made them: their fields are known. */
+  own?: boolean;
 }
 
 function value(found: unknown, replace: Replace): unknown {
@@ -99,7 +101,29 @@ function classOf(name: string): number {
   return found;
 }
 
+/** The one field of events of ours that may hold a secret; null: none does. Other events are looked at field by field. */
+const ONLY: Readonly<Record<string, string | null | undefined>> = {
+  fs: 'file',
+  net: null,
+  console: 'message',
+  file: 'message',
+};
+
+function redactOwn(record: Event, redactor: Redactor): RelayRecord | undefined {
+  const only = ONLY[record.sourcetype];
+  if (only === undefined || typeof record.data === 'string') return undefined;
+  if (only === null) return record;
+  const found = record.data[only];
+  if (typeof found !== 'string') return undefined;
+  const next = redactor.replace(found);
+  return next === found ? record : {...record, data: {...record.data, [only]: next}};
+}
+
 function redactFields(record: RelayRecord, redactor: Redactor): RelayRecord {
+  if (redactor.own && record.kind === 'event') {
+    const done = redactOwn(record, redactor);
+    if (done) return done;
+  }
   const fields = fieldsOf(record);
   if (!fields) return record;
   let changed: Record<string, unknown> | undefined;
@@ -140,7 +164,7 @@ function step(redactor: Redactor): Step {
 
 /** The built-in list over everything: what `relay.redact` does. */
 export function redactSecrets(mask = '***'): Step {
-  return step({replace: (text) => maskSecrets(text, mask), wants: () => true, mask});
+  return step({replace: (text) => maskSecrets(text, mask), wants: () => true, mask, own: true});
 }
 
 /** One `redact:` transform. */
