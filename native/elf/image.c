@@ -141,7 +141,8 @@ static uint32_t sampled_id(const struct sc_elf *elf, uint8_t id[SC_ID_MAX])
 
 		if (p->p_type != PT_LOAD || !(p->p_flags & PF_X))
 			continue;
-		for (uint64_t at = 0; at + 64 <= p->p_filesz; at += 65536) {
+		/* Not the first bytes: an injector's own instructions stand there while we are called. */
+		for (uint64_t at = 64; at + 64 <= p->p_filesz; at += 65536) {
 			const uint8_t *b = sc_elf_at(elf, p->p_vaddr + at, 64);
 
 			if (b)

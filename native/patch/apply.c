@@ -41,7 +41,7 @@ static uint32_t verify(struct sc_patched *p, int running)
 	return differs;
 }
 
-/* The cells page: addresses of the gates, read-only afterwards. Pre: mapped or free at `at`. */
+/* The cells page: addresses of the gates. Pre: mapped or free at `at`. */
 static int map_cells(uint64_t at)
 {
 	void *p = sc_sys_mmap((void *)at, SC_STUB_PAGE, PROT_READ | PROT_WRITE, ANON | MAP_FIXED, -1, 0);
@@ -49,7 +49,6 @@ static int map_cells(uint64_t at)
 	if (sc_map_failed(p))
 		return (int)(long)p;
 	sc_gate_cells(p);
-	sc_sys_mprotect(p, SC_STUB_PAGE, PROT_READ);
 	return 0;
 }
 
