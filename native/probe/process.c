@@ -52,33 +52,45 @@ static void clone_pre(const struct sc_call *c)
 	}
 }
 
-/* In the child. */
-static void born(uint64_t flags, uint64_t tp)
+/* A child of a fork: by the wiped page, or where the kernel does not wipe by the flags. */
+static int is_forked(uint64_t flags)
 {
+	if (sc_chan.wipes)
+		return atomic_load_explicit(&sc_live.state, memory_order_relaxed) == SC_LIVE_NONE;
+	if (flags & CLONE_VM || sc_chan.pid == sc_sys_getpid())
+		return 0;
+	atomic_store_explicit(&sc_live.state, SC_LIVE_NONE, memory_order_relaxed);
+	return 1;
+}
+
+/*
+ * In the child. The arguments of clone3 may be gone: they lie on the stack of a parent that runs
+ * on. Kernels with clone3 wipe, so flags are those of clone, in a register, when they matter.
+ */
+static void born(const struct sc_call *c, uint64_t tp)
+{
+	uint64_t flags = c->nr == __NR_clone3 ? 0 : clone_flags(c);
 	struct sc_ctx x;
 
-	if (flags & CLONE_THREAD) {
+	if (is_forked(flags)) {
+		if (sc_enter(&x))
+			sc_stream_fork();
+	} else if (!sc_muted(tp)) {
 		sc_thread_forget(tp);
-		return;
 	}
-	if (flags & CLONE_VM)
-		return;
-	if (!sc_chan.wipes && sc_chan.pid != sc_sys_getpid())
-		atomic_store_explicit(&sc_live.state, SC_LIVE_NONE, memory_order_relaxed);
-	if (sc_enter(&x))
-		sc_stream_fork();
 }
 
 static void clone_post(struct sc_call *c)
 {
-	uint64_t flags = clone_flags(c), tp = sc_thread_pointer((int)sc_chan.fsgsbase);
+	uint64_t tp = sc_thread_pointer((int)sc_chan.fsgsbase), flags;
 	struct sc_record *r;
 	struct sc_ctx x;
 
 	if (c->ret == 0) {
-		born(flags, tp);
+		born(c, tp);
 		return;
 	}
+	flags = clone_flags(c);
 	if (flags & CLONE_THREAD) {
 		if (c->ret < 0)
 			atomic_fetch_sub_explicit(&sc_chan.threads, 1, memory_order_relaxed);

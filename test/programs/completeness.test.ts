@@ -11,12 +11,10 @@ const WRITES = ['write', 'pwrite64', 'writev', 'pwritev', 'pwritev2', 'sendto', 
 
 /**
  * Calls that cannot be seen, each with its place: docs/platforms.md lists them.
- * clone() of glibc ends its child by an instruction with no room around it; musl's fcntl(F_DUPFD_CLOEXEC)
- * takes the number from a register that the plan cannot follow.
+ * clone() of glibc ends its child by an instruction with no room around it.
  */
 const UNSEEN: Record<string, Record<string, number>> = {
   'glibc forks': {exit: 1},
-  'musl calls': {fcntl: 1},
 };
 
 async function complete(

@@ -33,6 +33,7 @@ struct image {
 struct task {
 	pid_t pid;
 	int seen, in_call, counted;
+	int born, held; /* its parent told of it; stopped until then */
 	unsigned nr;
 	struct image *image;
 };
@@ -138,20 +139,15 @@ static void on_syscall(struct task *t)
 }
 
 /* A new thread shares its creator's image; a forked child gets a copy that counts from now. */
-static void on_birth(struct task *parent, int event)
+static void inherit(struct task *parent, struct task *child, int event)
 {
-	unsigned long pid = 0, group = 0;
-	struct task *child;
+	unsigned long group = 0;
 
-	ptrace(PTRACE_GETEVENTMSG, parent->pid, 0, &pid);
-	child = task_of((pid_t)pid);
-	if (!parent->image)
-		return;
 	if (event == PTRACE_EVENT_CLONE) {
 		char path[64], line[256];
 		FILE *f;
 
-		snprintf(path, sizeof(path), "/proc/%lu/status", pid);
+		snprintf(path, sizeof(path), "/proc/%d/status", child->pid);
 		f = fopen(path, "re");
 		while (f && fgets(line, sizeof(line), f))
 			if (sscanf(line, "Tgid: %lu", &group) == 1)
@@ -160,7 +156,7 @@ static void on_birth(struct task *parent, int event)
 			fclose(f);
 	}
 	drop_image(child);
-	if (group && group != pid) {
+	if (group && group != (unsigned long)child->pid) {
 		child->image = parent->image;
 		child->image->refs++;
 		return;
@@ -168,6 +164,22 @@ static void on_birth(struct task *parent, int event)
 	struct image *im = new_image(child, parent->image->phase);
 	im->lo = parent->image->lo;
 	im->hi = parent->image->hi;
+}
+
+/* The child may have stopped before its parent told of it: it goes on from here. */
+static void on_birth(struct task *parent, int event)
+{
+	unsigned long pid = 0;
+	struct task *child;
+
+	ptrace(PTRACE_GETEVENTMSG, parent->pid, 0, &pid);
+	child = task_of((pid_t)pid);
+	child->born = 1;
+	if (parent->image)
+		inherit(parent, child, event);
+	if (child->held)
+		ptrace(PTRACE_SYSCALL, child->pid, 0, 0);
+	child->held = 0;
 }
 
 static void forward(int sig)
@@ -181,6 +193,10 @@ static int stopped(struct task *t, int status)
 	int sig = WSTOPSIG(status), event = status >> 16, first = !t->seen;
 
 	t->seen = 1;
+	if (first && !t->born) {
+		t->held = 1;
+		return 0;
+	}
 	if (sig == (SIGTRAP | 0x80)) {
 		on_syscall(t);
 		return 0;
@@ -221,7 +237,8 @@ static int trace(void)
 			continue;
 		}
 		sig = stopped(t, status);
-		ptrace(PTRACE_SYSCALL, pid, 0, sig);
+		if (!t->held)
+			ptrace(PTRACE_SYSCALL, pid, 0, sig);
 	}
 }
 
@@ -250,6 +267,7 @@ int main(int argc, char **argv)
 	       PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
 		       PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL);
 	task_of(main_pid)->seen = 1;
+	task_of(main_pid)->born = 1;
 	ptrace(PTRACE_SYSCALL, main_pid, 0, 0);
 	rc = trace();
 	out = fopen(argv[1], "we");
