@@ -3,7 +3,7 @@
  * `scope relay`: takes the channels of SCOPE_DIR, old and new, routes what they say, reloads, reports, stops in order.
  * One thread, one loop: a pass over the channels when there is something, a tick each second.
  */
-import {mkdirSync} from 'node:fs';
+import {existsSync, mkdirSync} from 'node:fs';
 import {hostname} from 'node:os';
 import {join} from 'node:path';
 import {systemClock} from '../../base/clock.js';
@@ -153,11 +153,13 @@ export class RelayService {
       launcher: NATIVE.launcher,
       spoolMax: this.#config.relay.spool_max_bytes,
     };
-    // A hub is needed before we can know whether what we saved belongs to it.
-    openFolder(dir, hub).close();
-    this.#positions = new Positions(this.#options.stateDir, hubIdentity(dir));
-    const {saved} = this.#positions;
+    // A hub that is not there yet has nothing saved for it.
+    const known = existsSync(join(dir, 'hub'))
+      ? new Positions(this.#options.stateDir, hubIdentity(dir))
+      : undefined;
+    const saved = known?.saved;
     this.#folder = openFolder(dir, {...hub, ...(saved ? {from: saved.position} : {})});
+    this.#positions = known ?? new Positions(this.#options.stateDir, hubIdentity(dir));
     this.#folder.setControl(hub.control);
     this.#folder.setFileWatch(hub.fileWatch);
     const sink: Sink = {
