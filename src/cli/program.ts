@@ -73,7 +73,7 @@ export async function createProgram(
     .usage('[subcommand | command] [options]')
     .description(HEAD)
     .enablePositionalOptions()
-    .commandsGroup('More:')
+    .addHelpCommand(new Command('help').argument('[command]').description('show help').helpGroup('More:'))
     .exitOverride();
   if (output) program.configureOutput(output);
   const wanted = entryOf(word);
