@@ -3,7 +3,7 @@
 import {existsSync} from 'node:fs';
 import type {Command} from 'commander';
 import {EventLog} from '../session/event-log.js';
-import {isRunning, type Session, sessionArgs} from '../session/history.js';
+import {isRunning, type Session, sessionArgs, writerLives} from '../session/history.js';
 import {tailMetrics} from '../session/metric-log.js';
 import {findEvents} from '../session/query.js';
 import {readStatus} from '../session/status.js';
@@ -67,7 +67,7 @@ class Feed {
     this.#log = new EventLog(session.workdir);
     this.model = new DashModel({
       isAlive: (pid) => existsSync(`/proc/${pid}`),
-      now: () => (readStatus(session.workdir)?.state === 'ended' ? undefined : Date.now() / 1000),
+      now: () => (goesOn(session) ? Date.now() / 1000 : undefined),
     });
     this.#events = Math.max(0, this.#log.count - EVENTS_AT_START);
   }
@@ -85,6 +85,11 @@ class Feed {
   close(): void {
     this.#log.close();
   }
+}
+
+/** Whether reports may still come. */
+function goesOn(session: Session): boolean {
+  return readStatus(session.workdir)?.state === 'running' && writerLives(session.workdir);
 }
 
 function picture(
