@@ -15,7 +15,7 @@ import {FILES, type SessionWriter, tryOpenSession} from '../session/index.js';
 import {settingsSource} from './compile.js';
 import {hubOptions} from './hub.js';
 import {createLog} from './log.js';
-import {Outputs} from './outputs.js';
+import type {Outputs} from './outputs.js';
 import {Pipeline, type Sink} from './pipeline.js';
 import {destinationsOf, SessionLoop} from './session-loop.js';
 import {NEW_STATE, StateFiles} from './state.js';
@@ -106,7 +106,8 @@ function sessionSink(writer: SessionWriter, states: StateFiles, outputs: Outputs
 async function openOutputs(config: Config, workdir: string): Promise<Outputs | undefined> {
   if (Object.keys(config.exporters).length === 0) return undefined;
   const {level} = config.relay.log;
-  const outputs = await Outputs.create(config, {
+  // Most sessions send nothing: they do not load what sends.
+  const outputs = await (await import('./outputs.js')).Outputs.create(config, {
     clock: systemClock,
     log: createLog(level, undefined, (line) => process.stderr.write(line)),
     host: hostname(),
