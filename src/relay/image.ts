@@ -10,7 +10,7 @@ import type {Connection} from './sources/address.js';
 import {channelId} from './sources/channel-id.js';
 import {isFileKind} from './sources/file.js';
 import {plainFile} from './sources/opened-file.js';
-import type {Image, MetricValue, OpenFile, Source} from './sources/source.js';
+import {type Image, type MetricValue, type OpenFile, type Source, singleKey} from './sources/source.js';
 import {metricEventOn, singleOn} from './want.js';
 
 /** Closed files that are still remembered: a child may hold them open. */
@@ -32,6 +32,8 @@ export class ProcessImage implements Image {
   settings: Settings;
   readonly protocols: Map<number, string> = new BoundedMap<number, string>(OBJECTS_KEPT);
   readonly names: Map<string, string> = new BoundedMap<string, string>(NAMES_KEPT);
+  /** What was reported of counters one by one, by singleKey(). */
+  readonly singles = new Map<string, number>();
   /** Sources in their order. */
   sources: readonly Source[] = [];
   /** Sources by record type. */
@@ -49,7 +51,7 @@ export class ProcessImage implements Image {
   readonly channelPrefix: string;
   /** Events go nowhere but into NDJSON lines. */
   readonly #linesOnly: boolean;
-  readonly #singles = new Map<string, boolean>();
+  readonly #wantsSingle = new Map<string, boolean>();
 
   constructor(
     channel: Channel,
@@ -77,7 +79,7 @@ export class ProcessImage implements Image {
   /** Other settings from now on; the process keeps its tags, which encoders remember. */
   configure(settings: Settings): void {
     this.settings = settings;
-    this.#singles.clear();
+    this.#wantsSingle.clear();
   }
 
   channelId(object: number): string {
@@ -215,10 +217,10 @@ export class ProcessImage implements Image {
   }
 
   wantsSingle(name: string): boolean {
-    let wanted = this.#singles.get(name);
+    let wanted = this.#wantsSingle.get(name);
     if (wanted === undefined) {
       wanted = singleOn(this.settings, name);
-      this.#singles.set(name, wanted);
+      this.#wantsSingle.set(name, wanted);
     }
     return wanted;
   }
@@ -229,7 +231,11 @@ export class ProcessImage implements Image {
     const made = this.#metric(metric, false);
     this.#asEvent(made);
     if (row === undefined || !metricsOn(this.settings, row.watch)) return;
-    if (this.settings.metrics.verbosity >= row.single) this.#out.push(made);
+    if (this.settings.metrics.verbosity < row.single) return;
+    this.#out.push(made);
+    if (made.type !== 'counter') return;
+    const key = singleKey(made.name, made.attributes.class);
+    this.singles.set(key, (this.singles.get(key) ?? 0) + made.value);
   }
 
   span(span: Omit<Span, 'kind' | 'process'>): void {

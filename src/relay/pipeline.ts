@@ -164,6 +164,7 @@ export class Pipeline {
     for (const {image, process, counters, kept} of this.#images.values()) {
       images[image.channel.path] = {
         open: image.open(each),
+        singles: [...image.singles],
         process: process.state,
         ...counters.state,
         reportedAt: image.reportedAt,
@@ -278,6 +279,7 @@ export class Pipeline {
   #restore(running: Running, before: ImageState): void {
     running.limited = before.lost[LOST.LIMIT] ?? 0;
     running.image.reopen(before.open);
+    for (const [name, value] of before.singles) running.image.singles.set(name, value);
     running.process.state = before.process;
     running.counters.state = before;
     running.image.reportedAt = before.reportedAt;

@@ -16,6 +16,8 @@ export interface ImageState {
   /** Counters and losses that were reported. */
   counters: number[];
   lost: number[];
+  /** Reported one by one, by metric. */
+  singles: [string, number][];
   /** Seconds since the epoch. */
   reportedAt: number;
   /** Of sources that keep something, by the name of their kind. */

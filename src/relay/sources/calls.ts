@@ -7,19 +7,23 @@ import {transferFields} from './address.js';
 import type {Image, Source, SourceKind} from './source.js';
 
 const EFAULT = -14;
-const OPENING = new Set(['open', 'openat', 'openat2', 'creat', 'close', 'close_range', 'open_by_handle_at']);
-const STATTING = /stat|^f?access/;
-const READING = /^(?:p?read|recv|p?readv)/;
-const WRITING = /^(?:p?write|send|p?writev)/;
+const READING = new Set(['read', 'pread64', 'readv', 'preadv', 'preadv2', 'recvfrom', 'recvmsg']);
+const WRITING = new Set([
+  ...['write', 'pwrite64', 'writev', 'pwritev', 'pwritev2', 'sendto', 'sendmsg'],
+  ...['sendfile', 'splice', 'tee', 'vmsplice', 'copy_file_range'],
+]);
+/** Errors of class read_write besides those of reading and writing: about a descriptor's content. */
+const CONTENT = new Set([
+  ...['lseek', 'getdents', 'getdents64', 'ftruncate', 'fallocate', 'fsync', 'fdatasync', 'sync_file_range'],
+  ...['fchmod', 'fchown'],
+]);
+const STATTING = new Set([
+  ...['stat', 'lstat', 'fstat', 'newfstatat', 'statx', 'statfs', 'fstatfs', 'access', 'faccessat'],
+  'faccessat2',
+]);
+// getsockopt: asking for SO_ERROR is how a program learns that its connection failed.
 const CONNECTING = new Set([
-  'socket',
-  'bind',
-  'listen',
-  'connect',
-  'accept',
-  'accept4',
-  'shutdown',
-  'socketpair',
+  ...['socket', 'bind', 'listen', 'connect', 'accept', 'accept4', 'shutdown', 'socketpair', 'getsockopt'],
 ]);
 const NET_ONLY = /^(?:recv|send)(?:from|to|m?msg)$/;
 const SINGLES = [
@@ -44,22 +48,21 @@ class CallSource implements Source {
   record(record: RecordCursor): void {
     const op = callName(record.nr);
     if (record.ret < 0) this.#error(record, op);
-    else if (STATTING.test(op)) this.#put('fs.stat', 1, record, {op, file: this.#path(record)});
+    else if (STATTING.has(op)) this.#put('fs.stat', 1, record, {op, file: this.#path(record)});
     else if (op === 'lseek') this.#put('fs.seek', 1, record, {fd: record.fd, op, file: this.#path(record)});
-    else if (READING.test(op)) this.#moved(record, op, 'rx');
-    else if (WRITING.test(op) || op === 'sendfile') this.#moved(record, op, 'tx');
+    else if (READING.has(op)) this.#moved(record, op, 'rx');
+    else if (WRITING.has(op)) this.#moved(record, op, 'tx');
   }
 
   #error(record: RecordCursor, op: string): void {
-    const file = record.ret === EFAULT ? 'EFAULT' : this.#path(record);
-    // Asking for SO_ERROR is how a program learns that its connection failed.
-    if (op === 'getsockopt') this.#put('net.error', 1, record, {op: 'connect', class: 'connection'});
-    else if (CONNECTING.has(op)) this.#put('net.error', 1, record, {op, class: 'connection'});
-    else if (NET_ONLY.test(op) || this.#image.connection(record.object) !== undefined)
+    if (CONNECTING.has(op)) {
+      this.#put('net.error', 1, record, {op: op === 'getsockopt' ? 'connect' : op, class: 'connection'});
+    } else if (NET_ONLY.test(op) || this.#image.connection(record.object) !== undefined) {
       this.#put('net.error', 1, record, {op, class: 'rx_tx'});
-    else if (OPENING.has(op)) this.#put('fs.error', 1, record, {op, file, class: 'open_close'});
-    else if (STATTING.test(op)) this.#put('fs.error', 1, record, {op, file, class: 'stat'});
-    else this.#put('fs.error', 1, record, {op, file, class: 'read_write'});
+    } else {
+      const file = record.ret === EFAULT ? 'EFAULT' : this.#path(record);
+      this.#put('fs.error', 1, record, {op, file, class: errorClass(op)});
+    }
   }
 
   /** Bytes moved: of a connection or of a file, as the descriptor says. */
@@ -88,6 +91,11 @@ class CallSource implements Source {
     if (!this.#image.wantsSingle(name)) return;
     this.#image.single({name, value, time: this.#image.time(record), attributes});
   }
+}
+
+function errorClass(op: string): string {
+  if (STATTING.has(op)) return 'stat';
+  return READING.has(op) || WRITING.has(op) || CONTENT.has(op) ? 'read_write' : 'open_close';
 }
 
 export const callSource: SourceKind = {

@@ -6,7 +6,7 @@
 import {COUNTER, LOST} from '../../channel/index.js';
 import type {CounterName} from '../../channel/layout.js';
 import type {Attributes, Buckets} from '../../records/types.js';
-import type {Image, Source} from './source.js';
+import {type Image, type Source, singleKey} from './source.js';
 
 type Row = [name: string, counter: CounterName, attributes?: Attributes];
 
@@ -57,7 +57,7 @@ export class CounterSource implements Source {
     this.#lostBefore = new Float64Array(image.channel.lost().length);
   }
 
-  report(now: number): void {
+  report(now: number, final: boolean): void {
     const image = this.#image;
     const time = image.process.endTime ?? now;
     this.#now = image.channel.counters();
@@ -66,6 +66,7 @@ export class CounterSource implements Source {
     for (const row of CONNECTIONS) this.#sum(row, time);
     this.#durations(time);
     for (const row of ERRORS) this.#sum(row, time);
+    if (final) this.#rest(time);
     this.#losses(time);
     this.#before = Float64Array.from(this.#now);
   }
@@ -89,6 +90,24 @@ export class CounterSource implements Source {
     if (!this.#image.wantsSum(name)) return;
     const value = this.#delta(counter);
     if (value > 0) this.#image.sum({name, value, time, ...(attributes === undefined ? {} : {attributes})});
+  }
+
+  /** What was to be reported one by one and was not, because its records were lost or tell no amount: in one sum. */
+  #rest(time: number): void {
+    const counted = new Map<string, {value: number; row: Row}>();
+    for (const row of [...SUMS, ...CONNECTIONS, ...ERRORS]) {
+      const [name, counter, attributes] = row;
+      if (this.#image.wantsSum(name) || !this.#image.wantsSingle(name)) continue;
+      // Single ones of net.rx and net.tx have addresses instead of a class.
+      const key = singleKey(name, ERRORS.includes(row) ? attributes?.class : '');
+      const value = (counted.get(key)?.value ?? 0) + this.#now[COUNTER[counter]]!;
+      counted.set(key, {value, row});
+    }
+    for (const [key, {value, row}] of counted) {
+      const [name, , attributes] = row;
+      const rest = value - (this.#image.singles.get(key) ?? 0);
+      if (rest > 0) this.#image.sum({name, value: rest, time, ...(attributes && {attributes})});
+    }
   }
 
   #gauge(name: string, counter: CounterName, time: number): void {

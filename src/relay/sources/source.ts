@@ -78,6 +78,8 @@ export interface Image {
   sum(metric: MetricValue): void;
   /** One operation: sent when the verbosity asks for single ones, and as an event when `event.watch` has metric. */
   single(metric: MetricValue): void;
+  /** What was reported of counters one by one, by singleKey(). */
+  readonly singles: Map<string, number>;
   /** Whether single() of this name would do anything. */
   wantsSingle(name: string): boolean;
   /** Whether sum() of this name would do anything: its kind is on and the verbosity is below its limit for sums. */
@@ -123,4 +125,9 @@ export interface SourceKind {
   types(): readonly number[];
   /** Undefined when the settings of the image leave it nothing to do. */
   create(image: Image): Source | undefined;
+}
+
+/** How the single ones of a counter are summed up: by name, and class where there is one. */
+export function singleKey(name: string, kind: unknown = ''): string {
+  return `${name}/${kind}`;
 }

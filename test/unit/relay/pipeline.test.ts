@@ -130,6 +130,22 @@ describe('the life of a process', () => {
   });
 });
 
+describe('metrics one by one', () => {
+  it('are completed by what their records did not tell', () => {
+    const relay = testRelay('metric: {format: {verbosity: 6}}');
+    const channel = relay.folder.add(memoryChannel(1));
+    channel.counter[COUNTER.FS_OPEN] = 5;
+    relay.folder.put(channel, makeOpen('/a', {fd: 3, object: 1}), makeOpen('/b', {fd: 4, object: 2}));
+    relay.folder.end(channel);
+    relay.run();
+    expect(relay.metrics('fs.open').map((m) => [m.value, m.summary])).toEqual([
+      [1, false],
+      [1, false],
+      [3, true],
+    ]);
+  });
+});
+
 describe('losses', () => {
   it('are a metric by cause, and in the totals', () => {
     const relay = testRelay();
