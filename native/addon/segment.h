@@ -16,7 +16,7 @@
 
 namespace scope {
 
-constexpr size_t kSegmentSize = 4 * 1024 * 1024;
+constexpr size_t kSegmentSize = 16 * 1024 * 1024;
 constexpr size_t kSegmentChunk = 256 * 1024;
 constexpr uint64_t kSegmentMagic = 0x314c4f4f50534353ull; /* "SCSPOOL1" */
 constexpr uint32_t kBatchMagic = 0x48435442u;		  /* "BTCH" */

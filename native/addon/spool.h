@@ -25,6 +25,7 @@ namespace scope {
 
 /* Most bytes of records in one batch: all rings of a channel, full. */
 constexpr size_t kBatchMax = SC_SHARDS * SC_RING_SIZE;
+static_assert(2 * kBatchMax < kSegmentSize);
 
 class Spool {
       public:

@@ -192,7 +192,7 @@ export interface ChannelFolder {
    * Throws ScopeError SCOPE_CHANNEL_INVALID when another living process reads this folder.
    */
   start(onWake: () => void): void;
-  /** The next records (1 MiB at most), or undefined when there are none now. */
+  /** The next records (all rings of a channel at most, 4 MiB), or undefined when there are none now. */
   next(): Batch | undefined;
   /** Everything taken so far is kept by the caller: the spool forgets it. */
   commit(): void;

@@ -160,27 +160,27 @@ describe('kill -9 of the relay', () => {
 
 describe('a full spool', () => {
   it('leaves records in the rings; what does not fit is counted', async () => {
-    const folder = start({spoolMax: 2 * 1024 * 1024});
-    const child = children.start(writer, [dir, 'drop:40000:100', 'pause', 'exit:0']);
+    const folder = start({spoolMax: 8 * 1024 * 1024});
+    const child = children.start(writer, [dir, 'drop:100000:100', 'pause', 'exit:0']);
     await child.paused();
     await until(() => folder.stats().spoolFull > 0, 'the spool to fill');
-    expect(folder.stats().spoolBytes).toBeLessThanOrEqual(2 * 1024 * 1024);
+    expect(folder.stats().spoolBytes).toBeLessThanOrEqual(8 * 1024 * 1024);
     child.goOn();
     const checker = new Checker();
     await drainAll(folder, checker, 1, true);
     const lost = only(folder).lost()[LOST.FULL]!;
     expect(lost).toBeGreaterThan(0);
-    expect(checker).toMatchObject({wrong: undefined, records: 40_000 - lost});
+    expect(checker).toMatchObject({wrong: undefined, records: 100_000 - lost});
   });
 
   it('lets a waiting writer through without loss', async () => {
-    const folder = start({spoolMax: 2 * 1024 * 1024});
-    children.start(writer, [dir, 'write:100000:200', 'exit:0']);
+    const folder = start({spoolMax: 8 * 1024 * 1024});
+    children.start(writer, [dir, 'write:150000:200', 'exit:0']);
     await until(() => folder.stats().spoolFull > 0, 'the spool to fill');
     const checker = new Checker();
     await drainAll(folder, checker);
-    expect(checker).toMatchObject({wrong: undefined, records: 100_000});
+    expect(checker).toMatchObject({wrong: undefined, records: 150_000});
     folder.commit();
-    expect(folder.stats().spoolBytes).toBeLessThan(2 * 1024 * 1024);
+    expect(folder.stats().spoolBytes).toBeLessThan(8 * 1024 * 1024);
   });
 });
