@@ -19,10 +19,16 @@ import {
   memoryChannel,
   memoryFolder,
 } from '../../helpers/channel-records.js';
+import {makeConnOpen, makeHead} from '../../helpers/protocol-records.js';
 
 const PAIRS = 5000;
 const SAMPLES = 40;
 const PATH = '/usr/lib/python3.11/encodings/aliases.cpython-311.pyc';
+
+const REQUEST =
+  'GET /1k.txt HTTP/1.1\r\nHost: localhost:18080\r\nUser-Agent: wrk/4.1.0\r\nAccept: */*\r\n\r\n';
+const RESPONSE =
+  'HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\nConnection: keep-alive\r\n\r\n';
 
 function records(kind: string): Buffer[] {
   const out: Buffer[] = [];
@@ -37,6 +43,10 @@ function records(kind: string): Buffer[] {
       out.push(
         makeRecord({type: REC.CONN_CLOSE, fd: 5, ...at, payload: Buffer.concat([connStruct({}), moved])}),
       );
+    } else if (kind === 'http') {
+      if (i === 1) out.push(makeConnOpen());
+      out.push(makeHead(REQUEST, {role: 'server', tsc: at.tsc}));
+      out.push(makeHead(RESPONSE, {role: 'server', tx: true, tsc: at.tsc + 500, body: 1024}));
     } else {
       const text = `2026-11-30 00:00:00 INFO something happened to customer ${i}\n`;
       for (let k = 0; k < 2; k++) out.push(makeText(text, {fd: 1, object: 1, tsc: at.tsc}));

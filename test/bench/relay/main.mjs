@@ -5,7 +5,12 @@ import {join} from 'node:path';
 import {build} from 'esbuild';
 import {exec, median, program, root, variant} from '../bench.mjs';
 
-const KINDS = {fs: 'fs.open and fs.close', net: 'net.open and net.close', text: 'a line of console text'};
+const KINDS = {
+  fs: 'fs.open and fs.close',
+  net: 'net.open and net.close',
+  http: 'http.req and http.resp',
+  text: 'a line of console text',
+};
 const TICKS_PER_SECOND = 100;
 
 /** Nanoseconds per event of decoding and writing. */
