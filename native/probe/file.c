@@ -309,7 +309,8 @@ void sc_probe_fsother(struct sc_hook *h)
 {
 	const struct sc_call *c = h->call;
 
-	if (c->ret >= 0) {
+	/* "Not a link" is an answer: realpath() asks for each part of a path. */
+	if (c->ret >= 0 || (c->ret == -EINVAL && (c->nr == __NR_readlink || c->nr == __NR_readlinkat))) {
 		sc_count(&h->x, SC_C_FS_OTHER, 1);
 		return;
 	}

@@ -44,6 +44,10 @@ int memcmp(const void *a, const void *b, size_t n)
 {
 	const unsigned char *x = a, *y = b;
 
+	for (; n >= 8; n -= 8, x += 8, y += 8)
+		if (*(const uint64_t __attribute__((may_alias, aligned(1))) *)x !=
+		    *(const uint64_t __attribute__((may_alias, aligned(1))) *)y)
+			break;
 	for (size_t i = 0; i < n; i++)
 		if (x[i] != y[i])
 			return x[i] < y[i] ? -1 : 1;
