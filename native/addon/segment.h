@@ -49,7 +49,7 @@ struct BatchHeader {
 		uint64_t end;
 	} range[SC_SHARDS];
 };
-static_assert(sizeof(BatchHeader) == 192);
+static_assert(sizeof(BatchHeader) == 64 + 16 * SC_SHARDS);
 
 class Segment {
       public:

@@ -15,12 +15,12 @@
  *                    4096 +----------------------+
  *                         | sc_info        8 KiB |  exe, argv, host, cgroup … as strings
  *                   12288 +----------------------+
- *                         | sc_shard[8]   64 KiB |  counters, ring positions
+ *                         | sc_shard[7]   64 KiB |  counters, ring positions
  *                   77824 +----------------------+
  *                         | sc_fd[1024]   64 KiB |  descriptors 0…1023 (higher ones: PID.TSC.fdx)
  *                  143360 +----------------------+
- *                         | ring[8]  8 * 512 KiB |  records
- *                 4337664 +----------------------+
+ *                         | ring[7]  7 * 256 KiB |  records
+ *                 1978368 +----------------------+
  *
  * The file has its full length from the start and is allocated piece by piece with fallocate
  * before a piece is touched, so that a full tmpfs gives an error and never a SIGBUS.
@@ -45,8 +45,8 @@
 #define SC_VERSION_MAJOR 1
 #define SC_VERSION_MINOR 0
 
-#define SC_SHARDS 8u
-#define SC_RING_SIZE (512u * 1024u) /* bytes per shard, a power of two; real only as far as used */
+#define SC_SHARDS 7u                /* six that a thread can own, the last for all others */
+#define SC_RING_SIZE (256u * 1024u) /* bytes per shard, a power of two; real only as far as used */
 #define SC_FDS 1024u                /* descriptors in the channel itself */
 #define SC_NR_MAX 512u              /* system call numbers counted */
 #define SC_RECORD_MAX (32u * 1024u) /* largest record, header included */
@@ -59,6 +59,7 @@
 #define SC_FD_OFF 77824u
 #define SC_RING_OFF 143360u
 #define SC_CHANNEL_SIZE (SC_RING_OFF + SC_SHARDS * SC_RING_SIZE)
+SC_ASSERT(SC_CHANNEL_SIZE <= 2u * 1024u * 1024u, "a process takes 2 MiB at most");
 
 /* What is recorded: bits of sc_control.want. Counters are always kept. */
 #define SC_WANT_LIST(X) \
