@@ -97,8 +97,10 @@ export class ProcessImage implements Image {
 
   /** What is open, the longest open first, at most so many of each: for the next relay. */
   open(most: number): OpenState {
+    const closed = new Set(this.#closed);
+    const isOpen = (object: number) => !closed.has(object);
     return {
-      files: first(this.#files, most).map(([object, file]) => [object, plainFile(file)]),
+      files: first(this.#files, most, isOpen).map(([object, file]) => [object, plainFile(file)]),
       connections: first(this.#connections, most),
     };
   }
@@ -291,11 +293,11 @@ function anyValue(data: Record<string, unknown>, value: (text: string) => boolea
   return Object.values(data).some((one) => value(String(one)));
 }
 
-function first<K, V>(map: Map<K, V>, most: number): [K, V][] {
+function first<K, V>(map: Map<K, V>, most: number, wanted: (key: K) => boolean = () => true): [K, V][] {
   const out: [K, V][] = [];
   for (const entry of map) {
     if (out.length >= most) break;
-    out.push(entry);
+    if (wanted(entry[0])) out.push(entry);
   }
   return out;
 }

@@ -44,10 +44,6 @@ class ConsoleSource implements Source {
 
   constructor(image: Image) {
     this.#image = image;
-    for (const entry of image.channel.fds()) {
-      const stream = STREAMS[entry.fd];
-      if (stream !== undefined && image.file(entry.object) === undefined) this.#target(entry.object, stream);
-    }
   }
 
   record(record: RecordCursor): void {
