@@ -10,12 +10,14 @@ mkdir -p "$cache"
 exec </dev/null
 status=0
 
-# peer NAME FILE SECONDS FUNCTION: runs FUNCTION unless FILE is there.
+# peer NAME FILE SECONDS FUNCTION: runs FUNCTION unless FILE is there and was made from the same sources.
 peer() {
-	local name=$1 file=$2 limit=$3 function=$4
-	[ -e "$cache/$file" ] && { echo "$name: present"; return; }
+	local name=$1 file=$2 limit=$3 function=$4 made
+	made=$({ declare -f "$function" && cat "$here/$name"/* 2>/dev/null; } | cksum | cut -d' ' -f1)
+	[ -e "$cache/$file" ] && [ "$(cat "$cache/$name.made" 2>/dev/null)" = "$made" ] && { echo "$name: present"; return; }
 	if timeout -k 10 "$limit" bash -c "$(declare -f "$function"); cache='$cache'; here='$here'; set -e; $function" >"$cache/$name.log" 2>&1 &&
 		[ -e "$cache/$file" ]; then
+		echo "$made" >"$cache/$name.made"
 		echo "$name: installed"
 	else
 		echo "$name: not to be had, see $cache/$name.log:"

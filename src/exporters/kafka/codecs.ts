@@ -39,9 +39,13 @@ async function lz4(): Promise<Codec> {
   return {compress: ({buffer}) => compressFrame(buffer), decompress: refuse};
 }
 
+/** A second initialisation breaks what the first one made. */
+let zstdReady: Promise<void> | undefined;
+
 async function zstd(): Promise<Codec> {
   const {init, compress} = await import('@bokuweb/zstd-wasm');
-  await init();
+  zstdReady ??= init();
+  await zstdReady;
   return {
     compress: ({buffer}) => Promise.resolve(Buffer.from(compress(buffer, ZSTD_LEVEL))),
     decompress: refuse,
