@@ -25,7 +25,8 @@ enum sc_live_state {
 	SC_LIVE_NONE = 0,  /* before the channel, or in a child nobody has looked at yet */
 	SC_LIVE_OPEN = 1,  /* recording */
 	SC_LIVE_BLIND = 2, /* nothing is recorded, for good; base may still be read and written */
-	SC_LIVE_BUSY = 3   /* the channel is being made further up the stack */
+	SC_LIVE_BUSY = 3,  /* the channel is being made further up the stack */
+	SC_LIVE_MUTED = 4  /* the relay wants silence; what is known of descriptors may be old */
 };
 
 /* Wiped in the child of a fork. */
@@ -201,6 +202,9 @@ int sc_hub_watches(const char *name, size_t len);
 /* Slow part of sc_enter: a child of a fork, a channel being made, a blind process. */
 int sc_enter_slow(void);
 
+/* The control block says MUTED: hooks return at once until it says RUN. */
+void sc_go_silent(void);
+
 /* Finds or makes the calling thread's slot; fills x->self, shard, alone. */
 void sc_thread_find(struct sc_ctx *x);
 
@@ -243,8 +247,10 @@ static inline int sc_enter(struct sc_ctx *x)
 	x->base = sc_live.base;
 	x->head = sc_chan_header(x->base);
 	if (sc_unlikely(atomic_load_explicit(&x->head->control.mode, memory_order_relaxed) !=
-			SC_MODE_RUN))
+			SC_MODE_RUN)) {
+		sc_go_silent();
 		return 0;
+	}
 	x->want = atomic_load_explicit(&x->head->control.want, memory_order_relaxed);
 	t = &sc_chan.thread[sc_thread_hash(x->tp)];
 	if (sc_likely(atomic_load_explicit(&t->tp, memory_order_relaxed) == x->tp)) {
@@ -327,6 +333,9 @@ void sc_fd_begin(const struct sc_ctx *x, struct sc_fd *f, uint8_t kind, uint64_t
 
 /* Another descriptor with the same object, or NULL. */
 struct sc_fd *sc_fd_twin(const struct sc_ctx *x, const struct sc_fd *f, int fd);
+
+/* Forgets every entry: calls went by unseen. */
+void sc_fd_forget_all(char *base);
 
 /* Allocates the table for quiet times. */
 void sc_fd_populate(const struct sc_ctx *x);

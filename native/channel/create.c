@@ -281,8 +281,7 @@ void sc_chan_leave(int undo)
 		put_path(path, sizeof(path), ".chan");
 		sc_sys_unlink(path);
 	}
-	sc_sys_munmap(sc_chan.hub, sizeof(struct sc_hub));
-	sc_chan.hub = NULL;
+	/* The hub stays mapped: a hook that stands still may be reading it. */
 }
 
 void sc_chan_forked(void)

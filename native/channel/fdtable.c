@@ -207,6 +207,19 @@ struct sc_fd *sc_fd_twin(const struct sc_ctx *x, const struct sc_fd *f, int fd)
 	return NULL;
 }
 
+void sc_fd_forget_all(char *base)
+{
+	struct sc_ctx x = {.base = base, .head = sc_chan_header(base)};
+	uint32_t n = atomic_load_explicit(&x.head->fd_high, memory_order_relaxed);
+
+	for (uint32_t fd = 0; fd < n; fd++) {
+		struct sc_fd *f = sc_fd_find(&x, (int)fd);
+
+		if (f)
+			atomic_store_explicit(&f->object, 0, memory_order_release);
+	}
+}
+
 void sc_fd_populate(const struct sc_ctx *x)
 {
 	for (uint32_t fd = 0; fd < SC_FDS; fd += 2 * BLOCK)

@@ -13,6 +13,23 @@ _Atomic(uint32_t) sc_mutes;
 static _Atomic(uint64_t) muted_tp[MUTES];
 static _Atomic(uint32_t) by_pid;
 
+/* Muted: 1 when the relay wants to hear again. The first one to see it forgets old descriptors. */
+static int wake_up(void)
+{
+	struct sc_control *control = &sc_chan_header(sc_live.base)->control;
+	uint32_t muted = SC_LIVE_MUTED;
+
+	if (atomic_load_explicit(&control->mode, memory_order_relaxed) != SC_MODE_RUN)
+		return 0;
+	if (atomic_compare_exchange_strong_explicit(&sc_live.state, &muted, SC_LIVE_BUSY,
+						    memory_order_acquire, memory_order_relaxed)) {
+		sc_fd_forget_all(sc_live.base);
+		atomic_store_explicit(&sc_live.state, SC_LIVE_OPEN, memory_order_release);
+		return 1;
+	}
+	return muted == SC_LIVE_OPEN;
+}
+
 int sc_enter_slow(void)
 {
 	uint32_t state = atomic_load_explicit(&sc_live.state, memory_order_acquire);
@@ -21,7 +38,17 @@ int sc_enter_slow(void)
 		sc_chan_forked();
 		state = atomic_load_explicit(&sc_live.state, memory_order_relaxed);
 	}
+	if (state == SC_LIVE_MUTED)
+		return wake_up();
 	return state == SC_LIVE_OPEN;
+}
+
+void sc_go_silent(void)
+{
+	uint32_t open = SC_LIVE_OPEN;
+
+	atomic_compare_exchange_strong_explicit(&sc_live.state, &open, SC_LIVE_MUTED,
+						memory_order_relaxed, memory_order_relaxed);
 }
 
 /* A shard of its own for a thread, or the shared one. */

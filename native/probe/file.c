@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "base/mem.h"
 #include "probe/entries.h"
 #include "probe/probe.h"
@@ -201,6 +202,35 @@ void sc_probe_write(struct sc_hook *h)
 	sc_record_call(h, SC_WANT_CALL_IO, fd, f, 0);
 }
 
+/* Where a transfer began to read: its offset argument was moved on, or the file's position was. */
+static int64_t transferred_from(const struct sc_call *c, int in)
+{
+	const int64_t *offset = (const int64_t *)c->arg[c->nr == __NR_sendfile ? 2 : 1];
+
+	if (c->nr != __NR_sendfile && c->nr != __NR_splice && c->nr != __NR_copy_file_range)
+		return -1;
+	if (offset)
+		return *offset - c->ret;
+	return sc_sys3(__NR_lseek, in, 0, SEEK_CUR) - c->ret;
+}
+
+/* Text that never was in the program's memory: cat to a file copies inside the kernel. */
+static void text_transferred(struct sc_hook *h, int in, int out, struct sc_fd *f)
+{
+	uint16_t flags = sc_fd_flags(f);
+	struct sc_fd *from = sc_fd_find(&h->x, in);
+	int64_t at;
+
+	if (!(flags & SC_FF_CONSOLE && h->x.want & SC_WANT_CONSOLE) &&
+	    !(flags & SC_FF_WATCHED && h->x.want & SC_WANT_FILE))
+		return;
+	if (sc_chan.quiet || !from || from->kind != SC_KIND_FILE)
+		return;
+	at = transferred_from(h->call, in);
+	if (at >= 0)
+		sc_text_transferred(h, f, out, in, at, (uint64_t)h->call->ret);
+}
+
 /* From one descriptor to another inside the kernel: both sides moved the bytes. */
 void sc_probe_transfer(struct sc_hook *h)
 {
@@ -227,10 +257,13 @@ void sc_probe_transfer(struct sc_hook *h)
 			file_read(h, f, m.len);
 	}
 	f = sc_fd_known(h, out);
-	if (f && sc_is_socket(f->kind))
+	if (f && sc_is_socket(f->kind)) {
 		sc_socket_sent(h, out, f, &m);
-	else
+	} else {
 		file_written(h, out, f, &m);
+		if (f)
+			text_transferred(h, in, out, f);
+	}
 	sc_record_call(h, SC_WANT_CALL_IO, out, f, 0);
 }
 

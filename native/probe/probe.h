@@ -121,6 +121,10 @@ void sc_file_opened(struct sc_hook *h, int fd, struct sc_fd *f, const char *path
 void sc_text_written(struct sc_hook *h, struct sc_fd *f, int fd, const struct sc_iovec *iov,
 		     uint64_t iovcnt, uint64_t n);
 
+/* The same of n bytes that the kernel moved from a regular file: read again, from offset at. */
+void sc_text_transferred(struct sc_hook *h, struct sc_fd *f, int fd, int in, int64_t at,
+			 uint64_t n);
+
 /* ---- conn.c ---- */
 
 /* Addresses and kind of a socket, asked from the kernel as far as hints are missing. */

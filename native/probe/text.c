@@ -52,3 +52,26 @@ void sc_text_written(struct sc_hook *h, struct sc_fd *f, int fd, const struct sc
 		sc_record_commit(&h->x, r, part);
 	}
 }
+
+void sc_text_transferred(struct sc_hook *h, struct sc_fd *f, int fd, int in, int64_t at, uint64_t n)
+{
+	uint64_t tsc = sc_now(h);
+
+	if (sc_fd_flags(f) & SC_FF_CONSOLE)
+		fd = f->reserved & SC_FB_STDERR ? 2 : 1;
+	while (n && !sc_chan.quiet) {
+		uint32_t part = n > SC_TEXT_MAX ? SC_TEXT_MAX : (uint32_t)n;
+		struct sc_record *r = sc_record_begin(&h->x, SC_REC_TEXT, fd, part);
+		long got;
+
+		if (!r)
+			return;
+		sc_record_from(r, h, f);
+		r->tsc = tsc++;
+		n -= part;
+		got = sc_sys_pread(in, sc_record_payload(r), part, at);
+		at += part;
+		r->flags = (uint16_t)(SC_RF_TX | (n ? SC_RF_MORE : 0) | (got < (long)part ? SC_RF_CUT : 0));
+		sc_record_commit(&h->x, r, got < 0 ? 0 : (uint32_t)got);
+	}
+}

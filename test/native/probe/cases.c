@@ -92,6 +92,9 @@ static void transfer(void)
 	NEED(splice(in, &zero, p[1], NULL, 5, 0) == 5 && read(p[0], b, 64) == 5);
 	zero = 0;
 	NEED(copy_file_range(in, &zero, out, NULL, 10, 0) == 10);
+	zero = 2;
+	NEED(sendfile(1, in, &zero, 5) == 5 && lseek(in, 4, SEEK_SET) == 4);
+	NEED(sendfile(1, in, NULL, 100) == 6);
 	close(in);
 	close(out);
 }

@@ -129,13 +129,17 @@ for (const libc of ['glibc', 'musl'])
     it('transfers inside the kernel count on both sides', () => {
       const [p] = observe(libc, 'transfer');
       expect(p?.counters).toMatchObject({
-        FS_READ_OPS: 4,
-        FS_READ_BYTES: 27,
+        FS_READ_OPS: 6,
+        FS_READ_BYTES: 38,
         FS_WRITE_OPS: 4,
         FS_WRITE_BYTES: 32,
+        CONSOLE_OPS: 2,
+        CONSOLE_BYTES: 11,
       });
+      // Text that never was in the program's memory.
+      expect(of(p, 'TEXT').map((line) => line.split(' ').at(-1))).toEqual(['23456', '456789']);
       expect(of(p, 'CLOSE').map((line) => line.replace(/.*used=40 /, ''))).toEqual([
-        'rx=22/3 tx=10/1 ',
+        'rx=33/5 tx=10/1 ',
         'rx=0/0 tx=17/2 ',
       ]);
     });
