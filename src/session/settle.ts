@@ -34,7 +34,8 @@ export async function settle(session: Session, options: SettleOptions): Promise<
   const asked = Date.now();
   const deadline = asked + (options.limitMs ?? 120_000);
   let restarts = 0;
-  let graceUntil = session.start + GRACE_MS;
+  // Where a relay once was, a missing one is dead; before that it is on its way.
+  let graceUntil = existsSync(join(workdir, FILES.status)) ? 0 : session.start + GRACE_MS;
   let told = false;
   for (;;) {
     if (isComplete(workdir)) return 'complete';
