@@ -5,6 +5,7 @@
 #include "channel/chan.h"
 #include "libscope/start.h"
 #include "patch/patch.h"
+#include "probe/entries.h"
 #include "scope/inject.h"
 
 __attribute__((constructor)) static void sc_entry(void)
@@ -17,6 +18,7 @@ static int detach(void)
 	if (!sc_chan_is_open())
 		return -EALREADY;
 	sc_patch_stop();
+	sc_entries_reset();
 	sc_chan_leave(0);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include "base/mem.h"
+#include "sys/process.h"
 #include "sys/sys.h"
 #include "elf/emit.h"
 #include "patch/entry.h"
@@ -23,7 +24,8 @@
 
 struct entry {
 	uint64_t va;
-	uint8_t bytes[5];
+	uint8_t bytes[5]; /* as they were */
+	uint8_t jump[5];  /* as we made them */
 };
 
 /* A page of slots near some object. Each slot is written once, before anything jumps there. */
@@ -117,6 +119,7 @@ int sc_patch_entry(void *function, void *wrapper, void **original)
 	if (ret)
 		return ret;
 	memcpy(state.entry[state.entries].bytes, function, 5);
+	memcpy(state.entry[state.entries].jump, jump, 5);
 	state.entry[state.entries].va = va;
 	/* The wrapper may run from the next instruction on: its way back is known before. */
 	__atomic_store_n(original, (void *)(slot + TRAMPOLINE), __ATOMIC_RELEASE);
@@ -132,8 +135,13 @@ int sc_entry_undo(void)
 
 	while (state.entries) {
 		const struct entry *e = &state.entry[--state.entries];
-		int one = write_one(e->va, e->bytes, sizeof(e->bytes));
+		int one;
 
+		/* The library may be gone, and something else in its place. */
+		if (!sc_readable((const void *)e->va, sizeof(e->jump)) ||
+		    memcmp((const void *)e->va, e->jump, sizeof(e->jump)) != 0)
+			continue;
+		one = write_one(e->va, e->bytes, sizeof(e->bytes));
 		if (!ret)
 			ret = one;
 	}

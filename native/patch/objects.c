@@ -160,7 +160,7 @@ int sc_objects_fresh(struct sc_objects_seen *seen,
 	struct sc_object exe = { .path = "", .role = SC_OBJECT_EXE };
 	int ret = 0;
 
-	if (!fresh_list) {
+	if (!fresh_list || !seen->used) {
 		fresh_list = list_of_loader(&exe.elf);
 		if (!fresh_list)
 			return 0;

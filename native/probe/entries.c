@@ -97,6 +97,15 @@ void sc_entries_start(void)
 	sc_entries_scan();
 }
 
+void sc_entries_reset(void)
+{
+	memset(&seen, 0, sizeof(seen));
+	memset(&resolver, 0, sizeof(resolver));
+	sc_openssl_reset();
+	sc_gnutls_reset();
+	sc_nss_reset();
+}
+
 /* "libssl.so.3", "_ssl.cpython-311.so" */
 void sc_entries_opened(const char *path)
 {

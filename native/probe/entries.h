@@ -16,6 +16,9 @@
 /* Hooks what is loaded now. Once, when no other thread of this process patches. */
 void sc_entries_start(void);
 
+/* The patches were taken back: the next start begins anew. */
+void sc_entries_reset(void);
+
 /* A file was opened the way loaders do: its functions are hooked soon when it is a library. */
 void sc_entries_opened(const char *path);
 
@@ -49,5 +52,8 @@ bool sc_openssl_object(const struct sc_object *o);
 bool sc_gnutls_object(const struct sc_object *o);
 bool sc_nss_object(const struct sc_object *o);
 bool sc_resolver_object(const struct sc_object *o);
+void sc_openssl_reset(void);
+void sc_gnutls_reset(void);
+void sc_nss_reset(void);
 
 #endif

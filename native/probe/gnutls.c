@@ -102,3 +102,9 @@ bool sc_gnutls_object(const struct sc_object *o)
 	sc_entries_hook(o, hooks, two ? 6 : 7);
 	return true;
 }
+
+/* A thread may still be in a wrapper: the ways to the originals stay. */
+void sc_gnutls_reset(void)
+{
+	gnutls.used = false;
+}

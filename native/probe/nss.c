@@ -89,3 +89,9 @@ bool sc_nss_object(const struct sc_object *o)
 	}
 	return false;
 }
+
+/* A thread may still be in a wrapper: the ways to the originals stay. */
+void sc_nss_reset(void)
+{
+	nss.ssl = nss.nspr = false;
+}

@@ -127,3 +127,9 @@ bool sc_openssl_object(const struct sc_object *o)
 	used++;
 	return true;
 }
+
+/* A thread may still be in a wrapper: the ways to the originals stay. */
+void sc_openssl_reset(void)
+{
+	used = 0;
+}
