@@ -35,6 +35,8 @@ enum sc_cell {
 	SC_CELL_GO_POST_R14,
 	SC_CELL_GO_PRE_R14,
 	SC_CELL_POST_SHARED,   /* everything kept, and nothing done unless the slot is tagged */
+	SC_CELL_GO_TLS,
+	SC_CELL_GO_TLS_R14,
 	SC_CELLS
 };
 

@@ -146,13 +146,25 @@ int sc_go_find(const struct sc_elf *elf, struct sc_go *go)
 	go->functions = (uint32_t)h->functions;
 	go->table = va + h->table;
 	for (uint32_t n = 0; n < go->functions; n++) {
-		if (!is_call6(name_of(elf, va, h, n)))
-			continue;
-		go->text = go->call6 - entry_offset(elf, go->table, n);
-		go->end = go->text + entry_offset(elf, go->table, go->functions);
-		return go->end > go->text && go->text >= elf->lo && go->end <= elf->hi ? 0 : -ENOTSUP;
+		const char *name = name_of(elf, va, h, n);
+		int tls = sc_streq(name, "crypto/tls.(*Conn).Read")  ? 0 :
+			  sc_streq(name, "crypto/tls.(*Conn).Write") ? 1 :
+								       -1;
+
+		if (tls >= 0) { /* relative to the text until that is known */
+			go->tls[tls] = entry_offset(elf, go->table, n);
+			go->tls_end[tls] = entry_offset(elf, go->table, n + 1);
+		}
+		if (!go->text && is_call6(name)) {
+			go->text = go->call6 - entry_offset(elf, go->table, n);
+			go->end = go->text + entry_offset(elf, go->table, go->functions);
+		}
 	}
-	return -ENOTSUP;
+	for (int i = 0; i < 2; i++) {
+		go->tls_end[i] += go->tls[i] ? go->text : 0;
+		go->tls[i] += go->tls[i] ? go->text : 0;
+	}
+	return go->end > go->text && go->text >= elf->lo && go->end <= elf->hi ? 0 : -ENOTSUP;
 }
 
 uint64_t sc_go_function(const struct sc_elf *elf, const struct sc_go *go, uint32_t n)

@@ -14,6 +14,7 @@ struct sc_go {
 	uint64_t call6;      /* Syscall6 */
 	uint64_t table;      /* of functions */
 	uint32_t functions;
+	uint64_t tls[2], tls_end[2]; /* crypto/tls.(*Conn).Read, Write; 0: not in the program */
 	uint32_t g_in_fs;    /* the current g is at %fs:-8 */
 	int is_go;           /* a Go program, whatever its version */
 };

@@ -27,7 +27,7 @@ static int site_ok(const struct sc_plan *p, const struct sc_site *s, uint64_t af
 {
 	uint64_t from = s->va - s->pre_len, to = s->va + s->core_len + s->post_len;
 
-	return s->kind >= SC_SITE_CALL && s->kind <= SC_SITE_MOVED &&
+	return s->kind >= SC_SITE_CALL && s->kind <= SC_SITE_TLS_END &&
 	       s->core_len == core_of(s->kind) &&
 	       (s->pre_len == 0 || s->pre_len >= 5) && (s->post_len == 0 || s->post_len >= 5) &&
 	       (unsigned)s->pre_len + s->core_len + s->post_len <= SC_SITE_BYTES && (s->pre_len || s->post_len) &&

@@ -24,7 +24,7 @@
 #include "elf/image.h"
 
 #define SC_PLAN_MAGIC   0x314e4c5045504353ull /* "SCPEPLN1" */
-#define SC_PLAN_VERSION 2u /* raised with every change of the layout or of what emit.h makes */
+#define SC_PLAN_VERSION 3u /* raised with every change of the layout or of what emit.h makes */
 #define SC_SITES_MAX    4096u
 #define SC_SITE_BYTES   36u
 #define SC_PRE_MAX      16u
@@ -36,7 +36,9 @@ enum sc_site_kind {
 	SC_SITE_GO_CALL6 = 3,/* Go's Syscall6: number in rax before, both windows */
 	SC_SITE_GO_LEAF = 4, /* a function of Go's runtime with one fixed call */
 	SC_SITE_EARLY = 5,   /* the instruction that loads the number of an exit: a pre window only */
-	SC_SITE_MOVED = 6    /* the window begins with the syscall itself: the stub makes it */
+	SC_SITE_MOVED = 6,   /* the window begins with the syscall itself: the stub makes it */
+	SC_SITE_TLS_ENTRY = 7,/* Go's (*tls.Conn).Read, Write: keeps the receiver where the end finds it */
+	SC_SITE_TLS_END = 8  /* a return of these; nr 0: Read, 1: Write */
 };
 
 enum sc_site_flag {

@@ -47,6 +47,12 @@ void sc_scan_functions(const struct sc_text *text);
 /* arch: marks instructions and branch targets of the whole text. */
 void sc_scan_sweep(const struct sc_text *text);
 
+/*
+ * arch: the site of kind TLS_ENTRY or TLS_END that begins at an offset of Go's TLS functions. 1: found;
+ * window and flags are set.
+ */
+int sc_scan_go_tls(const struct sc_text *text, uint64_t at, struct sc_site *site);
+
 /* arch: adds the sites of hooked calls with their windows. Pre: swept. */
 void sc_scan_sites(const struct sc_text *text, struct sc_site_list *list);
 

@@ -11,6 +11,7 @@
 #include "libscope/start.h"
 #include "patch/patch.h"
 #include "probe/entries.h"
+#include "probe/gotls.h"
 #include "probe/probe.h"
 #include "sys/process.h"
 
@@ -83,6 +84,7 @@ int sc_start(const struct sc_start *how)
 	struct sc_chan_options options = {.origin = how->origin};
 	struct sc_patch_options patch = {.post = sc_probe_post,
 					 .pre = sc_probe_pre,
+					 .go_tls = sc_probe_go_tls,
 					 .running = how->ips > 1,
 					 .ip = how->ip,
 					 .ips = how->ips};

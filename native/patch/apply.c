@@ -205,6 +205,16 @@ int sc_apply_busy(const struct sc_plan *plan, uint64_t bias, const uint64_t *ip,
 	return -1;
 }
 
+uint32_t sc_apply_count(const struct sc_patched *p, uint8_t kind)
+{
+	const struct sc_site *s = sc_plan_sites(p->plan);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < p->plan->sites; i++, s++)
+		n += s->kind == kind && (s->pre_stub || s->post_stub);
+	return n;
+}
+
 /* A jump of ours: bytes somebody else has put there since stay. */
 static int is_jump(uint64_t va)
 {

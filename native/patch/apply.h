@@ -28,6 +28,9 @@ int sc_apply_again(struct sc_patched *patched);
 /* Index of the first of n addresses that lies inside a jump to be written, -1: none. */
 int sc_apply_busy(const struct sc_plan *plan, uint64_t bias, const uint64_t *ip, uint32_t n);
 
+/* Patched sites of a kind. */
+uint32_t sc_apply_count(const struct sc_patched *patched, uint8_t kind);
+
 /* Writes the original bytes of all patched windows back. */
 int sc_apply_undo(struct sc_patched *patched);
 

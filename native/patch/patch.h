@@ -28,6 +28,12 @@ typedef void (*sc_call_handler)(struct sc_call *call);
 struct sc_patch_options {
 	sc_call_handler post; /* after each hooked call; also in a child of clone, fork, vfork (ret 0) */
 	sc_call_handler pre;  /* before calls with SC_CALL_PRE */
+	/*
+	 * After (*tls.Conn).Read (nr 0) and Write (nr 1) of Go's crypto/tls: ret bytes (or an error) of
+	 * plaintext at arg[1], receiver arg[0], which is garbage when the call began before we came. NULL:
+	 * not wanted.
+	 */
+	sc_call_handler go_tls;
 	const char *plans;    /* folder of plans, NULL: none is read or stored */
 	int running;          /* other threads exist (stopped): what would harm a blocked call is left out */
 	const uint64_t *ip;   /* where each of them will go on */
@@ -47,6 +53,7 @@ struct sc_patch_report {
 	char libc[64];     /* "glibc 2.36", "musl 1.2.3", "" */
 	uint32_t is_static; /* the executable has no dynamic loader */
 	uint32_t is_go;
+	uint32_t go_tls; /* returns of Go's TLS functions that are hooked */
 };
 
 /*

@@ -96,6 +96,7 @@ static void patch_object(const struct sc_object *o, struct start *s)
 		return;
 	}
 	r->patched += p->done;
+	r->go_tls += sc_apply_count(p, SC_SITE_TLS_END);
 	r->overlays += p->overlay;
 	if (p->done) {
 		r->objects++;
@@ -147,6 +148,11 @@ static int start_again(const struct sc_patch_options *o, struct sc_patch_report 
 	return r->patched ? 0 : r->error;
 }
 
+static void ignore(struct sc_call *call)
+{
+	(void)call;
+}
+
 int sc_patch_start(const struct sc_patch_options *options, struct sc_patch_report *report)
 {
 	struct start s = { .options = options, .report = report };
@@ -154,6 +160,7 @@ int sc_patch_start(const struct sc_patch_options *options, struct sc_patch_repor
 	memset(report, 0, sizeof(*report));
 	sc_gate_handlers.post = options->post;
 	sc_gate_handlers.pre = options->pre;
+	sc_gate_handlers.tls = options->go_tls ? options->go_tls : ignore;
 	if (state.n)
 		return start_again(options, report);
 	sc_objects_each(each, &s);

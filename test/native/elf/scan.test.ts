@@ -232,6 +232,16 @@ describe('the stubs', () => {
       post: '488d642480ff1515f0ffff488da424800000004883c418c3',
     },
     {
+      name: 'keep the receiver of a TLS function at home',
+      args: ['7', '0', '0', '-', '554889e54883ec58'],
+      post: '4889442408554889e54883ec58e9f60ff0ff',
+    },
+    {
+      name: 'find receiver and pointer at a return of a TLS function',
+      args: ['8', '1', '0', '-', '4883c4585dc3'],
+      post: '4c8d9c246800000041bc01000000ff1544f0ffff4883c4585dc3',
+    },
+    {
       name: 'move an operand relative to the instruction',
       args: ['1', '0', '0', '-', '803d1000000000'],
       post: '488d642480b900000e5cff15f0efffff488da42480000000803dfa0ff0ff00e9e50ff0ff',

@@ -43,6 +43,15 @@ static void pre(struct sc_call *c)
 	__atomic_fetch_add(&counts->pre[c->nr], 1, __ATOMIC_RELAXED);
 }
 
+static void go_tls(struct sc_call *c)
+{
+	if (c->ret > 0)
+		__atomic_fetch_add(&counts->pre[500 + c->nr], (uint64_t)c->ret, __ATOMIC_RELAXED);
+	if (c->ret > 8)
+		memcpy((char *)&counts->pre[502 + 2 * c->nr], (const void *)c->arg[1], 16);
+	counts->pre[506 + c->nr] = c->arg[0];
+}
+
 static char environ_text[65536];
 
 static const char *env(const char *name)
@@ -68,7 +77,7 @@ static uint64_t tsc(void)
 
 static int start(const char *file, const char *plans, const struct sc_inject *inject)
 {
-	struct sc_patch_options options = { .post = post, .pre = pre, .plans = plans };
+	struct sc_patch_options options = { .post = post, .pre = pre, .go_tls = go_tls, .plans = plans };
 	struct sc_patch_report report;
 	uint64_t from;
 	int fd = sc_sys_openat(AT_FDCWD, file, O_RDWR | O_CREAT | O_CLOEXEC, 0600), ret;

@@ -194,6 +194,28 @@ static void go_post(struct out *o, const struct sc_site *s, uint64_t cells)
 		jump(o, next + s->post_len);
 }
 
+/* Go's TLS functions, see gotls.c. r8, r9, r11, r12 are free there. */
+static void tls_stub(struct out *o, const struct sc_site *s, uint64_t cells)
+{
+	uint32_t frame = 0;
+
+	if (s->kind == SC_SITE_TLS_ENTRY) {
+		PUT(o, 0x48, 0x89, 0x44, 0x24, 0x08); /* mov %rax,8(%rsp) */
+	} else {
+		if (s->bytes[1] == 0x83)
+			frame = s->bytes[3];
+		else
+			memcpy(&frame, s->bytes + 3, 4);
+		PUT(o, 0x4c, 0x8d, 0x9c, 0x24); /* lea frame+16(%rsp),%r11 */
+		put32(o, frame + 16);
+		PUT(o, 0x41, 0xbc); /* mov $nr,%r12d */
+		put32(o, (uint32_t)s->nr);
+		call_cell(o, cells, s->flags & SC_SITE_G_R14 ? SC_CELL_GO_TLS_R14 : SC_CELL_GO_TLS);
+	}
+	if (!move_all(o, s->bytes, s->va, s->post_len))
+		jump(o, s->va + s->post_len);
+}
+
 static void call_pre(struct out *o, const struct sc_site *s, uint64_t cells)
 {
 	enter_red_zone(o);
@@ -302,7 +324,8 @@ long sc_emit_stubs(struct sc_plan *plan, uint64_t stub_va, uint8_t *out, size_t 
 		    s->nr < 0)
 			continue;
 		if (s->post_len)
-			one(&o, s, stub_va, &s->post_stub, is_go(s) ? go_post : post_stub);
+			one(&o, s, stub_va, &s->post_stub,
+			    s->kind >= SC_SITE_TLS_ENTRY ? tls_stub : is_go(s) ? go_post : post_stub);
 	}
 	used = (size_t)(o.p - out);
 	cap = (used + SC_STUB_PAGE - 1) & ~(size_t)(SC_STUB_PAGE - 1);

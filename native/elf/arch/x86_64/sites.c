@@ -321,6 +321,16 @@ static uint64_t window_end(const struct sc_site_list *l)
 	return l->n ? s->va + s->core_len + s->post_len : 0;
 }
 
+static void put(const struct sc_text *t, struct sc_site_list *l, struct sc_site *s)
+{
+	if (l->n == l->cap) {
+		l->full = 1;
+		return;
+	}
+	memcpy(s->bytes, t->code + (s->va - t->va) - s->pre_len, s->pre_len + s->core_len + s->post_len);
+	l->site[l->n++] = *s;
+}
+
 /* Adds a site; takes back what overlaps the window of the one before. */
 static void add(const struct sc_text *t, struct sc_site_list *l, struct sc_site *s)
 {
@@ -344,12 +354,7 @@ static void add(const struct sc_text *t, struct sc_site_list *l, struct sc_site 
 		l->unseen++;
 		return;
 	}
-	if (l->n == l->cap) {
-		l->full = 1;
-		return;
-	}
-	memcpy(s->bytes, t->code + (s->va - t->va) - s->pre_len, s->pre_len + s->core_len + s->post_len);
-	l->site[l->n++] = *s;
+	put(t, l, s);
 }
 
 /* musl's detached threads unmap their stack by one call and exit by the next. */
@@ -428,6 +433,10 @@ void sc_scan_sites(const struct sc_text *t, struct sc_site_list *l)
 	for (uint64_t at = 0; at + 16 <= t->len; at++) {
 		struct sc_site s;
 
+		if ((t->code[at] == 0x48 || t->code[at] == 0x55) && t->go && sc_scan_go_tls(t, at, &s)) {
+			put(t, l, &s);
+			continue;
+		}
 		if (t->code[at] != 0x0f && t->code[at] != 0xe8)
 			continue;
 		if (!sc_marked(t, SC_MARK_START, at) || !by_kind(t, at, cancel, &s))

@@ -348,6 +348,40 @@ __asm__(".pushsection .text\n"
 	".endm\n"
 	"SC_GATE_GO_PRE sc_gate_go_pre, 0\n"
 	"SC_GATE_GO_PRE sc_gate_go_pre_r14, 1\n"
+	/* A return of Go's TLS functions: rax n, r11 the homes of receiver and pointer, r12 which. */
+	".macro SC_GATE_GO_TLS name, r14\n"
+	".globl \\name\n.hidden \\name\n.type \\name,@function\n.balign 16\n"
+	"\\name:\n"
+	"	push %rbp\n"
+	"	mov %rsp,%rbp\n"
+	"	push %rbx\n"
+	"	push %rcx\n"
+	"	mov (%r11),%r8\n"
+	"	mov 8(%r11),%r9\n"
+	"	SC_GO_STACK 3f, \\r14\n"
+	"3:	and $-16,%rsp\n"
+	"	push %rax\n" /* padding */
+	"	push %rbp\n" /* sp: of no use here */
+	"	push %r12\n"
+	"	push $0\n"
+	"	push $0\n"
+	"	push $0\n"
+	"	push %rax\n"
+	"	push %r9\n"
+	"	push %r8\n"
+	"	push %rax\n"
+	"	mov %rsp,%rdi\n"
+	"	call *16+sc_gate_handlers(%rip)\n"
+	"	pop %rax\n"
+	"	lea -16(%rbp),%rsp\n"
+	"	pop %rcx\n"
+	"	pop %rbx\n"
+	"	pop %rbp\n"
+	"	ret\n"
+	".size \\name, . - \\name\n"
+	".endm\n"
+	"SC_GATE_GO_TLS sc_gate_go_tls, 0\n"
+	"SC_GATE_GO_TLS sc_gate_go_tls_r14, 1\n"
 	".popsection\n");
 
 void sc_gate_post(void);
@@ -361,6 +395,8 @@ void sc_gate_go_post_flags(void);
 void sc_gate_go_post_r14(void);
 void sc_gate_go_pre(void);
 void sc_gate_go_pre_r14(void);
+void sc_gate_go_tls(void);
+void sc_gate_go_tls_r14(void);
 
 void sc_gate_cells(uint64_t *cells)
 {
@@ -375,4 +411,6 @@ void sc_gate_cells(uint64_t *cells)
 	cells[SC_CELL_GO_PRE] = (uint64_t)sc_gate_go_pre;
 	cells[SC_CELL_GO_POST_R14] = (uint64_t)sc_gate_go_post_r14;
 	cells[SC_CELL_GO_PRE_R14] = (uint64_t)sc_gate_go_pre_r14;
+	cells[SC_CELL_GO_TLS] = (uint64_t)sc_gate_go_tls;
+	cells[SC_CELL_GO_TLS_R14] = (uint64_t)sc_gate_go_tls_r14;
 }

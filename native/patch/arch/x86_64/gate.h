@@ -8,6 +8,7 @@
 struct sc_gate_handlers {
 	sc_call_handler post;
 	sc_call_handler pre;
+	sc_call_handler tls;
 };
 
 /* Set before the first patch is written; never NULL afterwards. */
