@@ -1,12 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `scope snapshot PID`: writes what the system knows of a process to /tmp/appscope/PID/snapshot_EPOCH. */
-import {mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync} from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import {arch, hostname, release} from 'node:os';
 import {join} from 'node:path';
 import type {Command} from 'commander';
 import {ScopeError} from '../base/errors.js';
 import {type Action, type Context, UsageError} from './context.js';
 import {packageVersion} from './version.js';
+
+const FOLDER = '/tmp/appscope';
 
 export function defineSnapshot(
   command: Command,
@@ -23,13 +34,26 @@ async function snapshot(context: Context, pid: string): Action {
     throw new UsageError(`error parsing PID argument: ${pid}: expected a number`, 2);
   const now = new Date();
   const facts = processFacts(pid, now);
-  const dir = join('/tmp/appscope', pid);
-  // The environment may hold secrets.
-  mkdirSync(dir, {recursive: true, mode: 0o700});
+  const dir = ownFolder(join(FOLDER, pid));
   const path = join(dir, `snapshot_${Math.floor(now.getTime() / 1000)}`);
-  writeFileSync(path, `${JSON.stringify(facts, undefined, 2)}\n`, {mode: 0o600});
+  // wx: what somebody put in our way is not written through.
+  writeFileSync(path, `${JSON.stringify(facts, undefined, 2)}\n`, {mode: 0o600, flag: 'wx'});
   context.print(path);
   return 0;
+}
+
+/** A folder that only we can write to: the environment of a process may hold secrets, and /tmp is everybody's. */
+function ownFolder(dir: string): string {
+  if (!existsSync(FOLDER)) {
+    mkdirSync(FOLDER, {recursive: true});
+    chmodSync(FOLDER, 0o1777);
+  }
+  if (!existsSync(dir)) mkdirSync(dir, {mode: 0o700});
+  const {uid} = lstatSync(dir);
+  if (!lstatSync(dir).isDirectory() || uid !== process.getuid?.()) {
+    throw new ScopeError('SCOPE_PERMISSION', `Snapshot failure: ${dir} belongs to somebody else`);
+  }
+  return dir;
 }
 
 function processFacts(pid: string, now: Date): Record<string, unknown> {

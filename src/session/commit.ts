@@ -44,7 +44,7 @@ export class CommitFile {
 
   constructor(path: string) {
     this.#sequence = readSlots(path)?.sequence ?? 0;
-    this.#fd = openSync(path, 'r+', 0o644);
+    this.#fd = openSync(path, 'r+');
   }
 
   /** Replaces the committed state, atomically for whoever reads after this process was killed. */

@@ -23,7 +23,7 @@ export class Stream {
 
   /** Opens or makes the file and cuts it to `size`. */
   constructor(path: string, size: number) {
-    this.#fd = openSync(path, 'a+', 0o644);
+    this.#fd = openSync(path, 'a+', 0o600);
     const have = fstatSync(this.#fd).size;
     if (have > size) ftruncateSync(this.#fd, size);
     this.#written = Math.min(have, size);

@@ -53,7 +53,7 @@ const METRICS_GRACE = 64 * 1024 ** 2;
 /** The session's writer; undefined when another living process writes it. */
 export function tryOpenSession(workdir: string, options: SessionOptions): SessionWriter | undefined {
   const dir = join(workdir, FILES.index);
-  mkdirSync(dir, {recursive: true});
+  mkdirSync(dir, {recursive: true, mode: 0o700});
   const unlock = tryLock(join(dir, INDEX_FILES.lock));
   if (!unlock) return undefined;
   try {
@@ -102,7 +102,7 @@ class Writer implements SessionWriter {
     this.#encode = options.encode;
     this.#cap = options.capBytes ?? DEFAULT_CAP;
     this.#unlock = unlock;
-    if (!existsSync(index(INDEX_FILES.commit))) writeFileSync(index(INDEX_FILES.commit), '');
+    if (!existsSync(index(INDEX_FILES.commit))) writeFileSync(index(INDEX_FILES.commit), '', {mode: 0o600});
     const last = readCommit(index(INDEX_FILES.commit)) ?? {...NOTHING};
     this.#last = last;
     this.#commitFile = new CommitFile(index(INDEX_FILES.commit));

@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import {appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
@@ -54,6 +62,16 @@ describe('session writer', () => {
     const at = entryOffset(entries, 1);
     expect(JSON.parse(text('events.json').slice(at)).body.source).toBe('fs.open');
     expect(parseNames(text('.index/names'))).toEqual(['stdout', 'fs.open']);
+  });
+
+  it('writes files that only the owner can read: they hold what programs said', () => {
+    const w = openSession(dir, options);
+    w.append([makeEvent(), makeMetric(), payload('abc')]);
+    w.close();
+    const payloads = readdirSync(join(dir, 'payloads')).map((name) => join('payloads', name));
+    for (const name of ['events.json', 'metrics.json', ...payloads]) {
+      expect(statSync(join(dir, name)).mode & 0o077, name).toBe(0);
+    }
   });
 
   it('cuts what was not committed when it is opened again', () => {
