@@ -95,7 +95,9 @@ async function serve(context: Context, flags: RelayFlags): Action {
   }
   const {createLog} = await import('../relay/log.js');
   const {RelayService} = await import('../relay/service/index.js');
-  const log = createLog(config.relay.log.level, config.relay.log.file, (line) => process.stderr.write(line));
+  const {transport} = config.libscope.log;
+  const file = config.relay.log.file ?? (transport?.type === 'file' ? transport.path : undefined);
+  const log = createLog(config.relay.log.level, file, (line) => process.stderr.write(line));
   const service = await RelayService.start({
     loaded,
     load: () => loadRelay(context, flags),
