@@ -18,6 +18,7 @@ function fields(object: object): number {
 const KNOWN: Readonly<Record<string, number | undefined>> = {fs: 250, net: 250, console: 15, file: 15};
 
 function dataSize(event: Event): number {
+  if (event.path !== undefined) return KNOWN.fs! + event.path.length;
   const {data} = event;
   if (typeof data === 'string') return data.length;
   const known = KNOWN[event.sourcetype];

@@ -94,6 +94,8 @@ export interface Event {
   channel: string;
   data: Record<string, unknown> | string;
   process: Process;
+  /** The file of an fs event, where it is at hand without making `data`. */
+  readonly path?: string;
   /** Writes the whole NDJSON line, where the event's source has a faster way than from `data`. */
   writeLine?(out: LineWriter): void;
 }

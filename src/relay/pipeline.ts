@@ -25,7 +25,7 @@ export interface Sink {
   commit(position: number, state: RelayState): void;
   /** False: no more batches are taken for now (a full queue that must not drop). */
   ready?(): boolean;
-  /** Events are only written as NDJSON lines: their sources may render them without making `data`. */
+  /** Most events become NDJSON lines: their sources may render them, and make `data` when somebody asks. */
   readonly linesOnly?: boolean;
 }
 

@@ -88,7 +88,7 @@ async function relay(workdir: string, writer: SessionWriter): Promise<'over' | '
 function sessionSink(writer: SessionWriter, states: StateFiles, outputs: Outputs | undefined): Sink {
   let number = writer.position;
   return {
-    linesOnly: outputs === undefined,
+    linesOnly: true,
     append(records) {
       writer.append(records);
       outputs?.append(records);

@@ -2,6 +2,7 @@
 /** Masks secrets in records: in texts, in fields that are secrets by name, and in the command line of the process. */
 import {RE2JS} from 're2js';
 import type {RedactConfig} from '../config/index.js';
+import {plainEvent} from '../records/plain.js';
 import type {Event, Process, RelayRecord} from '../records/types.js';
 import type {Step} from './edit.js';
 import {fieldsOf, withFields} from './fields.js';
@@ -111,12 +112,15 @@ const ONLY: Readonly<Record<string, string | null | undefined>> = {
 
 function redactOwn(record: Event, redactor: Redactor): RelayRecord | undefined {
   const only = ONLY[record.sourcetype];
-  if (only === undefined || typeof record.data === 'string') return undefined;
+  if (only === undefined) return undefined;
   if (only === null) return record;
-  const found = record.data[only];
+  if (record.path !== undefined && redactor.replace(record.path) === record.path) return record;
+  const {data} = record;
+  if (typeof data === 'string') return undefined;
+  const found = data[only];
   if (typeof found !== 'string') return undefined;
   const next = redactor.replace(found);
-  return next === found ? record : {...record, data: {...record.data, [only]: next}};
+  return next === found ? record : plainEvent(record, {data: {...data, [only]: next}});
 }
 
 function redactFields(record: RelayRecord, redactor: Redactor): RelayRecord {
@@ -149,16 +153,22 @@ function step(redactor: Redactor): Step {
   const processes = redactor.wants('cmd') ? new Processes(redactor.replace) : undefined;
   return (record) => {
     let out = redactFields(record, redactor);
-    if (out.kind === 'event' && typeof out.data === 'string' && redactor.wants('message')) {
+    if (
+      out.kind === 'event' &&
+      out.writeLine === undefined &&
+      typeof out.data === 'string' &&
+      redactor.wants('message')
+    ) {
       const data = redactor.replace(out.data);
-      if (data !== out.data) out = {...out, data};
+      if (data !== out.data) out = plainEvent(out, {data});
     }
     if (out.kind === 'span' && redactor.wants('name')) {
       const name = redactor.replace(out.name);
       if (name !== out.name) out = {...out, name};
     }
     const process = processes?.of(record.process);
-    return process && process !== record.process ? {...out, process} : out;
+    if (!process || process === record.process) return out;
+    return out.kind === 'event' ? plainEvent(out, {process}) : {...out, process};
   };
 }
 

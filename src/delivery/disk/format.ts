@@ -10,6 +10,7 @@
  */
 import {deserialize, serialize} from 'node:v8';
 import {crc32} from 'node:zlib';
+import {plainRecord} from '../../records/plain.js';
 import type {Process, RelayRecord} from '../../records/types.js';
 
 export const SEGMENT_HEADER = 48;
@@ -55,7 +56,7 @@ export function decodeSegmentHeader(bytes: Buffer): SegmentHeader | undefined {
 
 /** One entry, ready to be written. */
 export function encodeEntry(records: readonly RelayRecord[], first: number, time: number): Buffer {
-  const payload = serialize(records);
+  const payload = serialize(records.map(plainRecord));
   const bytes = Buffer.allocUnsafe(ENTRY_HEADER + payload.length);
   ENTRY_MAGIC.copy(bytes);
   bytes.writeUInt32LE(payload.length, 4);

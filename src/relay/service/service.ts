@@ -163,6 +163,7 @@ export class RelayService {
     this.#folder.setControl(hub.control);
     this.#folder.setFileWatch(hub.fileWatch);
     const sink: Sink = {
+      linesOnly: true,
       append: (records: readonly RelayRecord[]) => this.#outputs.append(records),
       commit: (position, state) => this.#positions?.save({position, state}),
       ready: () => this.#outputs.ready(),

@@ -88,6 +88,7 @@ export class FileEvent implements Event {
   readonly #file: OpenFile;
   readonly #op: string;
   readonly #traffic: Traffic | undefined;
+  #data: Record<string, unknown> | undefined;
 
   constructor(
     parts: FileParts,
@@ -111,8 +112,13 @@ export class FileEvent implements Event {
     return channelId(this.#parts.channelPrefix, this.#object);
   }
 
+  get path(): string {
+    return this.#file.path;
+  }
+
   get data(): Record<string, unknown> {
-    return fileData(this.process, this.#file, this.#op, this.#traffic);
+    this.#data ??= fileData(this.process, this.#file, this.#op, this.#traffic);
+    return this.#data;
   }
 
   writeLine(out: LineWriter): void {

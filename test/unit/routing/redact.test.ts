@@ -130,3 +130,48 @@ describe('redact transform', () => {
     });
   });
 });
+
+describe('events that make themselves on demand', () => {
+  const own = process({cmd: 'cat /tmp/a'});
+  class Lazy {
+    readonly kind = 'event';
+    readonly sourcetype = 'fs';
+    readonly source = 'fs.open';
+    readonly time = 1;
+    made = 0;
+    constructor(
+      readonly path: string,
+      readonly process = own,
+    ) {}
+    get channel() {
+      return '7';
+    }
+    get data() {
+      this.made += 1;
+      return {file: this.path, op: 'open'};
+    }
+    writeLine() {}
+  }
+
+  it('stay as they are, unmade, when there is nothing to hide', () => {
+    const record = new Lazy('/etc/passwd');
+    expect(redactSecrets()(record)).toBe(record);
+    expect(record.made).toBe(0);
+  });
+
+  it('become plain data when there is', () => {
+    const masked = redactSecrets()(new Lazy('/tmp/x?token=hunter2'))!;
+    expect(masked).toEqual({
+      kind: 'event',
+      sourcetype: 'fs',
+      source: 'fs.open',
+      time: 1,
+      channel: '7',
+      data: {file: '/tmp/x?token=***', op: 'open'},
+      process: own,
+    });
+    const secret = redactSecrets()(new Lazy('/tmp/x', process({cmd: 'a --token hunter2'})))!;
+    expect(secret).toMatchObject({channel: '7', data: {op: 'open'}, process: {cmd: 'a --token ***'}});
+    expect('writeLine' in secret).toBe(false);
+  });
+});
