@@ -11,6 +11,7 @@ import {
   type Summary,
   sessionArgs,
   summarize,
+  writerLives,
 } from '../session/history.js';
 import {FILES} from '../session/layout.js';
 import {readStatus} from '../session/status.js';
@@ -77,10 +78,16 @@ function choose(context: Context, flags: Flags): Session[] {
   return flags.all ? all : all.slice(-flags.last);
 }
 
+const AT_ONCE = 4;
+const SETTLE_MS = 10_000;
+
 /** Sessions whose command has ended are about to be complete: a moment is given for that. */
 async function settleFinished(context: Context, sessions: readonly Session[]): Promise<void> {
   const open = sessions.filter((s) => readStatus(s.workdir)?.state !== 'ended' && !commandLives(s));
-  await Promise.all(open.map((s) => settleSession(context, s, 10_000)));
+  // A few at a time: each may need a relay of its own.
+  for (let i = 0; i < open.length; i += AT_ONCE) {
+    await Promise.all(open.slice(i, i + AT_ONCE).map((s) => settleSession(context, s, SETTLE_MS)));
+  }
 }
 
 /** When the session ended, or now. */
@@ -146,17 +153,17 @@ function showDetail(context: Context, session: Session): void {
     ['ConfigPath', path(FILES.config)],
     ['EventsPath', path(FILES.events)],
     ['MetricsPath', path(FILES.metrics)],
-    ...statusPairs(summary),
+    ...statusPairs(session, summary),
   ];
   for (const line of fields(pairs, paint)) context.print(line);
 }
 
-function statusPairs(summary: Summary): [string, string][] {
+function statusPairs(session: Session, summary: Summary): [string, string][] {
   const {status} = summary;
   if (!status) return [];
   const lost = Object.entries(status.lost ?? {}).filter(([, n]) => n > 0);
   return [
-    ['Relay', status.state],
+    ['Relay', status.state !== 'ended' && !writerLives(session.workdir) ? 'gone' : status.state],
     ['Processes', status.processes ? `${status.processes.seen}, ${status.processes.live} running` : ''],
     ['Not recorded', lost.length === 0 ? 'nothing' : lost.map(([c, n]) => `${n} (${c})`).join(', ')],
     ...destinationPairs(status.destinations ?? {}),

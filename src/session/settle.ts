@@ -39,8 +39,8 @@ export async function settle(session: Session, options: SettleOptions): Promise<
   let told = false;
   for (;;) {
     if (isComplete(workdir)) return 'complete';
-    if (!existsSync(join(workdir, FILES.channels)) && !existsSync(join(workdir, FILES.status)))
-      return 'complete';
+    // Nothing left to read from: it never had channels, or they went with the machine's memory.
+    if (!existsSync(join(workdir, FILES.channels)) && !writerLives(workdir)) return 'complete';
     const now = Date.now();
     if (writerLives(workdir)) {
       if (isCurrent(workdir, asked)) return 'current';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import {mkdirSync, mkdtempSync, rmSync} from 'node:fs';
+import {mkdirSync, mkdtempSync, rmSync, symlinkSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
@@ -89,6 +89,14 @@ describe('settle', () => {
     };
     expect(await settle(session, {startRelay})).toBe('complete');
     expect(started).toBe(1);
+  });
+
+  it('takes a session as it is when its channels went with a restart of the machine', async () => {
+    const w = openSession(workdir, {encode: encodeJson});
+    w.append([makeEvent()]);
+    w.close();
+    symlinkSync('/dev/shm/scope-no-such-folder', join(workdir, 'channels'));
+    expect(await settle(session, {startRelay: never})).toBe('complete');
   });
 
   it('reads on after its limit', async () => {
