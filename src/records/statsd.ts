@@ -48,14 +48,32 @@ function* tags(metric: Metric, verbosity: number): Generator<[string, string]> {
   }
 }
 
+/** A line in parts: lines of one series differ only in their value. */
+export interface StatsdParts {
+  /** `name:` */
+  head: string;
+  value: number;
+  /** `|c|#tags` and the newline. */
+  tail: string;
+}
+
 /** One line with its newline; undefined when the value is no number or the line without tags is too long. */
 export function statsdLine(metric: Metric, options: StatsdOptions): string | undefined {
+  const parts = statsdParts(metric, options);
+  return parts && joinStatsd(parts);
+}
+
+export function joinStatsd({head, value, tail}: StatsdParts): string {
+  return head + number(value) + tail;
+}
+
+/** As statsdLine. */
+export function statsdParts(metric: Metric, options: StatsdOptions): StatsdParts | undefined {
   if (!Number.isFinite(metric.value)) return undefined;
   const plain = options.dialect === 'plain';
   const type = plain && metric.type === 'histogram' ? 'ms' : TYPES[metric.type];
   let name = options.prefix + metric.name.replace(UNSAFE_NAME, '_');
-  const tail = `:${number(metric.value)}|${type}`;
-  let length = Buffer.byteLength(name) + tail.length + 1;
+  let length = Buffer.byteLength(name) + number(metric.value).length + type.length + 3;
   if (length > options.maxLength) return undefined;
   let text = '';
   for (const [key, value] of tags(metric, options.verbosity)) {
@@ -68,5 +86,5 @@ export function statsdLine(metric: Metric, options: StatsdOptions): string | und
     if (plain) name += tag;
     else text += tag;
   }
-  return `${name}${tail}${text}\n`;
+  return {head: `${name}:`, value: metric.value, tail: `|${type}${text}\n`};
 }

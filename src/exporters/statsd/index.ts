@@ -8,9 +8,9 @@ import type {ExporterContext} from '../../delivery/context.js';
 import {createDatagrams, type Datagrams} from '../../delivery/datagram.js';
 import type {Exporter, SendResult} from '../../delivery/exporter.js';
 import {createStream} from '../../delivery/stream.js';
-import {statsdLine, statsdPrefix} from '../../records/statsd.js';
+import {statsdPrefix} from '../../records/statsd.js';
 import type {RelayRecord} from '../../records/types.js';
-import {createPace, packLines} from './pack.js';
+import {createPace, linesOf, packLines} from './pack.js';
 
 /** Pieces of a stream: small, so that little is sent twice after a broken connection. */
 const STREAM_PIECE = 64 * 1024;
@@ -106,13 +106,9 @@ export function createExporter(config: StatsdExporterConfig, context: ExporterCo
     | undefined;
 
   function encode(batch: readonly RelayRecord[]): NonNullable<typeof progress> {
-    const lines: string[] = [];
-    for (const record of batch) {
-      const line = record.kind === 'metric' ? statsdLine(record, options) : undefined;
-      if (line !== undefined) lines.push(line);
-    }
+    const {lines, rejected} = linesOf(batch, options);
     const packets = packLines(lines, datagrams ? config.max_packet : STREAM_PIECE);
-    return {batch, packets, next: 0, rejected: batch.length - lines.length};
+    return {batch, packets, next: 0, rejected};
   }
 
   return {
