@@ -5,6 +5,7 @@ import {mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {NATIVE} from '../../src/base/root.js';
+import {readStatus} from '../../src/session/index.js';
 
 /** A SCOPE_HOME of its own, and everything that was started in it. */
 export interface ScopedHome {
@@ -12,6 +13,8 @@ export interface ScopedHome {
   env: NodeJS.ProcessEnv;
   /** Runs to its end; returns the session's folder. */
   run(...command: string[]): string;
+  /** Runs `scope run` with flags, and with its own relay; returns the session's folder when the session has ended. */
+  runWhole(...words: string[]): Promise<string>;
   /** Starts; returns the session's folder as soon as there is one. */
   start(...command: string[]): Promise<string>;
   /** Ends what was started, removes all files. */
@@ -47,6 +50,22 @@ export function scopedHome(): ScopedHome {
       });
       if (status !== 0) throw new Error(`${command.join(' ')}: ${status} ${stderr}`);
       return lastSession(home)!;
+    },
+    async runWhole(...words) {
+      const {status, stderr} = spawnSync(NATIVE.launcher, ['run', ...words], {
+        env: {...env, SCOPE_NODE: process.execPath},
+        cwd: home,
+        encoding: 'utf8',
+        timeout: 30_000,
+      });
+      if (status !== 0) throw new Error(`${words.join(' ')}: ${status} ${stderr}`);
+      const workdir = lastSession(home)!;
+      const deadline = Date.now() + 30_000;
+      while (readStatus(workdir)?.state !== 'ended') {
+        if (Date.now() > deadline) throw new Error(`${workdir}: its relay does not end`);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      return workdir;
     },
     async start(...command) {
       const child = spawn(NATIVE.launcher, command, {env, cwd: home, stdio: 'ignore', detached: true});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Real programs under the real library, read by the session relay. */
-import {existsSync} from 'node:fs';
+import {existsSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
 import {runSession} from '../../../src/relay/session.js';
@@ -83,5 +83,50 @@ describe('a session', () => {
     const before = linesOf(workdir, 'events.json');
     expect(await runSession(workdir)).toBe(0);
     expect(linesOf(workdir, 'events.json')).toEqual(before);
+  });
+});
+
+describe('a configured session', () => {
+  it('is limited at the source from the first record on, and says what was left out', async () => {
+    const file = join(scoped.home, 'limit.yml');
+    writeFileSync(file, 'event: {format: {maxeventpersec: 50}}\ntags: {team: blue}\n');
+    const loop = 'i=0; while [ $i -lt 400 ]; do i=$((i+1)); : < /dev/null; done';
+    const workdir = await scoped.runWhole('-u', file, '--', '/bin/sh', '-c', loop);
+    const events = eventsOf(workdir);
+    const opened = events.filter((event) => event.body?.source === 'fs.open').length;
+    const counted = metricsOf(workdir).find((metric) => metric._metric === 'fs.open')!._value as number;
+    expect(counted).toBeGreaterThanOrEqual(400);
+    expect(opened).toBeLessThan(counted);
+    const lost = readStatus(workdir)!.lost!.limit!;
+    expect(lost).toBeGreaterThan(0);
+    expect(metricsOf(workdir).find((metric) => metric._metric === 'scope.lost')).toMatchObject({
+      class: 'limit',
+      _value: lost,
+      team: 'blue',
+    });
+    const notice = events.find((event) => event.body?.source === 'notice')!;
+    expect(notice.body.data).toBe('Truncated metrics. Your rate exceeded 50 metrics per second');
+  });
+
+  it('shows single calls from the first one on', async () => {
+    const file = join(scoped.home, 'nine.yml');
+    writeFileSync(file, 'metric: {format: {verbosity: 9}}\n');
+    const workdir = await scoped.runWhole('-u', file, '--', '/bin/cat', '/etc/hostname');
+    const reads = metricsOf(workdir).filter(
+      (metric) => metric._metric === 'fs.read' && metric.file === '/etc/hostname',
+    );
+    expect(reads.length).toBeGreaterThan(0);
+    expect(reads[0]).toMatchObject({op: 'read', numops: 1});
+    expect(reads[0]).not.toHaveProperty('summary');
+  });
+
+  it('sends to its destinations what it stores', async () => {
+    const file = join(scoped.home, 'out.yml');
+    const out = join(scoped.home, 'out.ndjson');
+    const routes = '[{match: {kind: [metric, event, start]}, to: [out]}]';
+    writeFileSync(file, `{exporters: {out: {type: file, path: "${out}"}}, routes: ${routes}}`);
+    const workdir = await scoped.runWhole('-u', file, '--', '/bin/echo', 'sent');
+    const stored = [...linesOf(workdir, 'events.json'), ...linesOf(workdir, 'metrics.json')].sort();
+    expect(readFileSync(out, 'utf8').split('\n').filter(Boolean).sort()).toEqual(stored);
   });
 });
