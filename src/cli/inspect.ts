@@ -64,7 +64,7 @@ function describeScoped(context: Context, scoped: ScopedProcess): Record<string,
       host: who.host,
       username: who.username,
       variable: (name: string) => who.env[name],
-      ancestors: () => ancestors(scoped.pid),
+      ancestors: () => ancestors(channel),
     };
     const {configuration} = settingsSource(configFor(config, facts)).base;
     return {

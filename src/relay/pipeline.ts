@@ -9,7 +9,7 @@ import {type Channel, type ChannelFolder, LOST, REC, RecordCursor} from '../chan
 import type {Process, RelayRecord} from '../records/types.js';
 import {BoundedMap} from './bounded-map.js';
 import {ProcessImage} from './image.js';
-import {ancestors, describe} from './process-info.js';
+import {ancestors, describe, type Lineage} from './process-info.js';
 import type {Settings, SettingsSource} from './settings.js';
 import {CounterSource} from './sources/counters.js';
 import {SOURCES} from './sources/index.js';
@@ -81,6 +81,8 @@ export class Pipeline {
   readonly #images = new Map<number, Running>();
   /** Images by the TSC they began at: how a fork names its parent. */
   readonly #byStart = new Map<number, ProcessImage>();
+  /** Processes seen, for the ancestors of those that outlive them. */
+  readonly #lineage: Map<string, Lineage> = new BoundedMap<string, Lineage>(4096);
   /** Processor time reported by the images of a process that ended by exec: it goes on through exec. */
   readonly #cpuOf: Map<string, number> = new BoundedMap<string, number>(4096);
   readonly #restored: RelayState;
@@ -190,6 +192,7 @@ export class Pipeline {
     const pid = channel.hostPid;
     const settings = this.#settingsOf(channel, process);
     process.tags = {...settings.tags};
+    this.#lineage.set(processKey(channel), {exe: process.exe, ppid: process.ppid});
     const parent = this.#byStart.get(channel.header.parentStartTsc);
     const image = new ProcessImage(channel, process, settings, this.#out, parent, this.#sink.linesOnly);
     const running: Running = {
@@ -224,7 +227,7 @@ export class Pipeline {
       env: process.env,
       variable: (name) => process.env[name],
       ancestors: () => {
-        line ??= ancestors(channel.hostPid || process.pid);
+        line ??= ancestors(channel, (pid) => this.#lineage.get(`${channel.header.pidNs}:${pid}`));
         return line;
       },
     });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Who a process image is: the Process of its records, from the channel's header and strings. */
 import {createHash} from 'node:crypto';
-import {readFileSync, readlinkSync, realpathSync} from 'node:fs';
+import {readFileSync, readlinkSync, realpathSync, statSync} from 'node:fs';
 import {basename, dirname, join, resolve} from 'node:path';
 import type {Channel} from '../channel/index.js';
 import type {Process} from '../records/types.js';
@@ -116,26 +116,57 @@ function readAccounts(path: string): Map<number, string> {
   return names;
 }
 
-/** Basenames of the executables of a process's ancestors, nearest first; pid 1 is left out. */
-export function ancestors(pid: number): string[] {
+/** What is remembered of a process: its executable and its parent. */
+export interface Lineage {
+  exe: string;
+  ppid: number;
+}
+
+/**
+ * Basenames of the executables of a channel's ancestors, nearest first; pid 1 is left out. `known` tells of processes
+ * of the channel's pid namespace that have ended since.
+ */
+export function ancestors(
+  channel: Channel,
+  known: (pid: number) => Lineage | undefined = () => undefined,
+): string[] {
   const names: string[] = [];
-  let next = parentOf(pid);
-  while (next > 1 && names.length < 64) {
-    try {
-      names.push(basename(readlinkSync(`/proc/${next}/exe`)));
-    } catch {
-      // A kernel thread, or not ours to see.
-    }
-    next = parentOf(next);
+  // /proc has numbers of our own namespace.
+  const seen = channel.hostPid === 0 ? undefined : living(channel.hostPid);
+  const visible = seen !== undefined || channel.header.pidNs === ownPidNs();
+  let pid = seen?.ppid ?? channel.header.ppid;
+  for (let depth = 0; pid > 1 && depth < 64; depth++) {
+    const line = (visible ? living(pid) : undefined) ?? known(pid);
+    if (line === undefined) break;
+    if (line.exe !== '') names.push(basename(line.exe));
+    pid = line.ppid;
   }
   return names;
 }
 
-function parentOf(pid: number): number {
+function ownPidNs(): number {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return Number(stat.slice(stat.lastIndexOf(')') + 4).split(' ')[0]) || 0;
+    return statSync('/proc/self/ns/pid').ino;
   } catch {
     return 0;
+  }
+}
+
+function living(pid: number): Lineage | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const ppid = Number(stat.slice(stat.lastIndexOf(')') + 4).split(' ')[0]) || 0;
+    return {exe: exeOf(pid), ppid};
+  } catch {
+    return undefined;
+  }
+}
+
+/** Empty for a kernel thread, or when it is not ours to see. */
+function exeOf(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return '';
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import {mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {basename, join} from 'node:path';
 import {describe, expect, it} from 'vitest';
@@ -65,10 +65,26 @@ describe('a process', () => {
 });
 
 describe('ancestors', () => {
-  it('are the executables above a process, without process 1', () => {
-    expect(ancestors(process.pid).length).toBeGreaterThan(0);
-    expect(ancestors(process.pid)).toContain(basename(process.execPath));
-    expect(ancestors(1)).toEqual([]);
-    expect(ancestors(2 ** 22 + 1)).toEqual([]);
+  const channelOf = (hostPid: number, ppid: number, pidNs: number) => {
+    const channel = memoryChannel(1);
+    return {...channel, hostPid, header: {...channel.header, ppid, pidNs}};
+  };
+  const pidNs = statSync('/proc/self/ns/pid').ino;
+
+  it('of a living process are the executables above it, without process 1', () => {
+    const names = ancestors(channelOf(process.pid, 1, 0));
+    expect(names.length).toBeGreaterThan(0);
+    expect(names).toContain(basename(readlinkSync('/proc/self/exe')));
+  });
+
+  it('of a process that has ended begin at its parent', () => {
+    expect(ancestors(channelOf(0, process.pid, pidNs))[0]).toBe(basename(process.execPath));
+  });
+
+  it('that have ended too are remembered', () => {
+    const known = (pid: number) => (pid === 4_194_400 ? {exe: '/usr/sbin/sshd', ppid: 1} : undefined);
+    expect(ancestors(channelOf(0, 4_194_400, pidNs), known)).toEqual(['sshd']);
+    expect(ancestors(channelOf(0, 4_194_400, 7), known)).toEqual(['sshd']);
+    expect(ancestors(channelOf(0, process.pid, 7), known)).toEqual([]);
   });
 });
