@@ -285,6 +285,26 @@ require('https').get(url, (r) => r.resume());`,
   });
 });
 
+describe('NSS', () => {
+  it.skipIf(!has('nginx', 'tstclnt', 'certutil'))('by its own test client', async () => {
+    const server = await nginx();
+    const child = spawn(server.argv[0]!, server.argv.slice(1), {stdio: 'ignore'});
+    running.push(child);
+    try {
+      await reachable(server.https);
+      const db = mkdtempSync(join(dir, 'nss-'));
+      await run('certutil', '-N', '-d', db, '--empty-password');
+      const ask = 'GET /1k.txt HTTP/1.1\\r\\nHost: h\\r\\nConnection: close\\r\\n\\r\\n';
+      const script = `(printf '${ask}'; sleep 1) | tstclnt -h 127.0.0.1 -p ${server.https} -o -d ${db}`;
+      const seen = await observe(['sh', '-c', script], {config: CONFIG});
+      expect(seenBy(seen, 'client')).toEqual(['GET /1k.txt 200']);
+    } finally {
+      child.kill('SIGTERM');
+      await new Promise((done) => child.once('close', done));
+    }
+  });
+});
+
 describe('other servers', () => {
   it.skipIf(!has('apache2', 'wrk'))('Apache httpd', async () => {
     const base = mkdtempSync(join(dir, 'apache-'));

@@ -359,8 +359,12 @@ long sc_emit_entry_window(const uint8_t *code, uint64_t va)
 
 		if (!sc_insn_decode(code + len, &in))
 			return -EINVAL;
-		if (sc_insn_is_ret(&in) || sc_insn_is_jmp_rel(&in) || code[len] == 0xcc ||
-		    (in.rel && !sc_insn_is_jcc(&in) && !sc_insn_is_call_rel(&in)))
+		if (sc_insn_is_ret(&in) || code[len] == 0xcc ||
+		    (in.rel && !sc_insn_is_jcc(&in) && !sc_insn_is_call_rel(&in) &&
+		     !sc_insn_is_jmp_rel(&in)))
+			return -EINVAL;
+		/* A function that ends here, in a tail call: nothing of what follows is its own. */
+		if (sc_insn_is_jmp_rel(&in) && len + in.len < 5)
 			return -EINVAL;
 		/* A branch back into what is moved would land in the jump. */
 		if (in.rel && sc_insn_target(code + len, &in, va + len) - va < 16)
