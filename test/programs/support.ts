@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Builds the odd programs and the tracer, and runs commands bare, under the library alone, or under the tracer.
 import {spawn, spawnSync} from 'node:child_process';
-import {existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync} from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join, resolve} from 'node:path';
 
@@ -62,7 +71,22 @@ export function makeDir(parent = tmpdir()): string {
   return dir;
 }
 export function cleanup(): void {
-  for (const dir of temporary.splice(0)) rmSync(dir, {recursive: true, force: true});
+  for (const dir of temporary.splice(0)) {
+    for (const path of [...channelFolders(dir), dir]) rmSync(path, {recursive: true, force: true});
+  }
+}
+
+/** The channel folders on tmpfs of the sessions in a home: a test that runs no relay leaves them. */
+function channelFolders(home: string): string[] {
+  const history = join(home, 'history');
+  if (!existsSync(history)) return [];
+  return readdirSync(history).flatMap((name) => {
+    try {
+      return [readlinkSync(join(history, name, 'channels'))];
+    } catch {
+      return [];
+    }
+  });
 }
 
 function filesOf(dir: string): Record<string, string> {
