@@ -295,7 +295,7 @@ describe('NSS', () => {
       const db = mkdtempSync(join(dir, 'nss-'));
       await run('certutil', '-N', '-d', db, '--empty-password');
       const ask = 'GET /1k.txt HTTP/1.1\\r\\nHost: h\\r\\nConnection: close\\r\\n\\r\\n';
-      const script = `(printf '${ask}'; sleep 1) | tstclnt -h 127.0.0.1 -p ${server.https} -o -d ${db}`;
+      const script = `(printf '${ask}'; sleep 1) | timeout 3 tstclnt -h 127.0.0.1 -p ${server.https} -o -d ${db}`;
       const seen = await observe(['sh', '-c', script], {config: CONFIG});
       expect(seenBy(seen, 'client')).toEqual(['GET /1k.txt 200']);
     } finally {
