@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One plan onto one object: overlay when every byte is as planned, else jump by jump. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include "base/mem.h"
 #include "elf/emit.h"
@@ -14,6 +15,11 @@
 #endif
 
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
+
+/* Bits of /proc/self/pagemap. */
+#define PAGE_PRESENT (1ull << 63)
+#define PAGE_SWAPPED (1ull << 62)
+#define PAGE_FILE    (1ull << 61)
 
 static const void *window(const struct sc_patched *p, const struct sc_site *s)
 {
@@ -50,6 +56,37 @@ static int map_cells(uint64_t at)
 		return (int)(long)p;
 	sc_gate_cells(p);
 	return 0;
+}
+
+/*
+ * 1 when no page of the runs was ever written: then their content is the file's, of which the
+ * build-id was compared. A debugger's breakpoint anywhere in them, not only in a window, shows here;
+ * an overlay would take it away. 0: written, or not known.
+ */
+static int is_untouched(const struct sc_patched *p)
+{
+	int fd = sc_sys_openat(AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0), clean = 1;
+	uint64_t entry[256];
+
+	if (fd < 0)
+		return 0;
+	for (uint32_t r = 0; r < p->plan->runs; r++) {
+		uint64_t page = (p->bias + p->plan->run[r].va) / SC_PAGE;
+		uint64_t end = page + p->plan->run[r].len / SC_PAGE;
+
+		while (clean && page < end) {
+			uint64_t n = end - page < 256 ? end - page : 256;
+
+			if (sc_sys_pread(fd, entry, n * 8, (int64_t)(page * 8)) != (long)(n * 8))
+				clean = 0;
+			for (uint64_t i = 0; clean && i < n; i++)
+				if ((entry[i] & (PAGE_PRESENT | PAGE_SWAPPED)) && !(entry[i] & PAGE_FILE))
+					clean = 0;
+			page += n;
+		}
+	}
+	sc_sys_close(fd);
+	return clean;
 }
 
 static int map_overlay(struct sc_patched *p, int fd)
@@ -145,17 +182,19 @@ int sc_apply(struct sc_patched *out, struct sc_plan *plan, uint64_t bias, int fd
 	memset(out, 0, sizeof(*out));
 	out->plan = plan;
 	out->bias = bias;
-	out->differs = verify(out, running);
-	out->done = plan->sites - out->differs;
-	if (!out->done)
-		return 0;
 	/* A running program gets its own pages back at detach; no overlay for it. */
-	if (!running && !out->differs && plan->runs && fd >= 0) {
+	if (!running && plan->runs && fd >= 0 && is_untouched(out)) {
 		ret = map_overlay(out, fd);
 		out->overlay = ret == 0;
+		out->done = plan->sites;
 		if (!ret)
 			return 0;
 	}
+	if (!out->stubs) /* else a part of the overlay is there already */
+		out->differs = verify(out, running);
+	out->done = plan->sites - out->differs;
+	if (!out->done)
+		return 0;
 	if (!out->stubs) {
 		ret = map_stubs(out);
 		if (ret)

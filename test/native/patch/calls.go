@@ -117,5 +117,6 @@ func main() {
 	child.Env = []string{"PATH=/bin"} // without the library
 	check(child.Run())
 	close(stop)
-	fmt.Printf("pwrite64 1000\nwrite 400\nread 400\nclose 100\nsocketpair 1\n")
+	// The server may not have closed its ends yet.
+	fmt.Printf("pwrite64 1000\nwrite 400\nread 400\nclose 50\nsocketpair 1\n")
 }

@@ -249,6 +249,41 @@ describe('odd circumstances', () => {
     expect(done.status).toBe(0);
     expect(counts().post('read')).toBe(3300);
   });
+
+  it.skipIf(!hasCommand('gdb'))('a breakpoint in libc stays: no overlay is laid over it', () => {
+    run('glibc', 'cancel');
+    const done = spawnSync(
+      'gdb',
+      [
+        '-batch',
+        '-nx',
+        '-ex',
+        'set startup-with-shell off',
+        '-ex',
+        'set breakpoint pending on',
+        '-ex',
+        'break puts',
+        '-ex',
+        `set environment LD_PRELOAD ${library}`,
+        '-ex',
+        `set environment COUNT_FILE ${file}`,
+        '-ex',
+        `set environment COUNT_PLANS ${plans}`,
+        '-ex',
+        'run',
+        '-ex',
+        'continue',
+        '--args',
+        programs.get('glibc') ?? '',
+        'cancel',
+      ],
+      {encoding: 'utf8', timeout: 60_000, env: {...process.env, DEBUGINFOD_URLS: ''}},
+    );
+    expect(done.stdout).toMatch(/Breakpoint 1, .*puts/);
+    expect(done.stdout).toContain('exited normally');
+    // The loader's is laid; libc, which holds the breakpoint, is patched place by place.
+    expect(counts().report).toMatchObject({objects: 2, overlays: 1, differs: 0, error: 0});
+  });
 });
 
 describe('plans', () => {
