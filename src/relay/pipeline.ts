@@ -10,11 +10,10 @@ import type {Process, RelayRecord} from '../records/types.js';
 import {BoundedMap} from './bounded-map.js';
 import {ProcessImage} from './image.js';
 import {ancestors, describe, type Lineage} from './process-info.js';
+import {Running} from './running.js';
 import type {Settings, SettingsSource} from './settings.js';
-import {CounterSource} from './sources/counters.js';
 import {SOURCES} from './sources/index.js';
-import {ProcessSource} from './sources/process.js';
-import type {Source, SourceKind} from './sources/source.js';
+import type {SourceKind} from './sources/source.js';
 import {type ImageState, NEW_STATE, type RelayState} from './state.js';
 import {controlOf} from './want.js';
 
@@ -46,19 +45,6 @@ export interface PipelineStats {
   records: number;
   /** Records lost by cause, of all images so far. */
   lost: Record<string, number>;
-}
-
-interface Running {
-  image: ProcessImage;
-  process: ProcessSource;
-  counters: CounterSource;
-  /** Sources that have something to save, by the name of their kind. */
-  kept: Map<string, Source>;
-  /** All but the first two, by name. */
-  made: Map<string, Source>;
-  /** Losses by LIMIT that were announced, and in which second. */
-  limited: number;
-  limitedAt: number;
 }
 
 /** What stays the same through exec. */
@@ -127,7 +113,7 @@ export class Pipeline {
         return false;
       }
       const running = this.#images.get(batch.channel.key) ?? this.#add(batch.channel);
-      this.#decode(running.image, batch.bytes);
+      this.#decode(running, batch.bytes);
       if (performance.now() > until) break;
     }
     this.#handOver();
@@ -139,12 +125,10 @@ export class Pipeline {
     const now = this.#now();
     for (const running of this.#images.values()) {
       const {image} = running;
-      this.#notice(running, now);
+      running.notice(now);
       if (image.channel.ended) continue;
-      if (now - image.reportedAt >= image.settings.summaryPeriod) {
-        image.reportedAt = now;
-        for (const source of image.sources) source.report?.(now, false);
-      } else if (this.#images.size <= REFRESHED) running.process.refresh();
+      if (now - image.reportedAt >= image.settings.summaryPeriod) running.report(now, false);
+      else if (this.#images.size <= REFRESHED) running.process.refresh();
     }
     this.#handOver();
   }
@@ -152,7 +136,7 @@ export class Pipeline {
   /** Everything so far becomes valid for good. */
   commit(): void {
     const now = this.#now();
-    for (const {image} of this.#images.values()) for (const source of image.sources) source.flush?.(now);
+    for (const running of this.#images.values()) running.flush(now);
     this.#handOver();
     this.#sink.commit(this.#folder.position, this.state());
     this.#folder.commit();
@@ -163,15 +147,8 @@ export class Pipeline {
   state(): RelayState {
     const images: Record<string, ImageState> = {};
     const each = Math.max(8, Math.floor(OPEN_KEPT / this.#images.size));
-    for (const {image, process, counters, kept} of this.#images.values()) {
-      images[image.channel.path] = {
-        open: image.open(each),
-        singles: [...image.singles],
-        process: process.state,
-        ...counters.state,
-        reportedAt: image.reportedAt,
-        ...savedBy(kept),
-      };
+    for (const running of this.#images.values()) {
+      images[running.image.channel.path] = running.state(each);
     }
     return {images, seen: this.#stats.seen, lost: this.#stats.lost, notes: [...this.notes]};
   }
@@ -195,24 +172,23 @@ export class Pipeline {
     this.#lineage.set(processKey(channel), {exe: process.exe, ppid: process.ppid});
     const parent = this.#byStart.get(channel.header.parentStartTsc);
     const image = new ProcessImage(channel, process, settings, this.#out, parent, this.#sink.linesOnly);
-    const running: Running = {
+    const running = new Running(
       image,
-      process: new ProcessSource(image, () => this.#cpuOf.get(processKey(channel)) ?? 0),
-      counters: new CounterSource(image),
-      kept: new Map(),
-      made: new Map(),
-      limited: 0,
-      limitedAt: 0,
-    };
+      () => this.#cpuOf.get(processKey(channel)) ?? 0,
+      (failing, cause) => this.#failed(failing, cause),
+    );
     if (settings !== this.#settings.base) channel.setControl(controlOf(settings));
     // A process that /proc does not show us measures itself.
     if (pid === 0 && !channel.ended) channel.setControl({sampleMs: settings.summaryPeriod * 1000});
     this.#images.set(channel.key, running);
     this.#byStart.set(channel.header.startTsc, image);
-    this.#attach(running);
+    running.attach(this.#kinds);
     const before = this.#restored.images[channel.path];
-    if (before === undefined) this.#announce(running);
-    else this.#restore(running, before);
+    if (before !== undefined) running.restore(before);
+    else {
+      this.#stats.seen += 1;
+      running.announce();
+    }
     this.#changed = true;
     return running;
   }
@@ -243,55 +219,14 @@ export class Pipeline {
       if (image.channel.ended) continue;
       const settings = this.#settingsOf(image.channel, image.process);
       if (settings === image.settings) continue;
-      image.configure(settings);
+      running.configure(settings, this.#kinds);
       image.channel.setControl(controlOf(settings));
-      this.#attach(running);
     }
   }
 
-  /** Makes the sources that there are not, and the table by record type. */
-  #attach({image, process, counters, kept, made}: Running): void {
-    const sources: Source[] = [process, counters];
-    const byType: Source[][] = [];
-    const listen = (source: Source, types: readonly number[]) => {
-      for (const type of types) {
-        byType[type] ??= [];
-        byType[type].push(source);
-      }
-    };
-    listen(process, ProcessSource.types());
-    for (const kind of this.#kinds) {
-      const source = made.get(kind.name) ?? kind.create(image);
-      if (source === undefined) continue;
-      made.set(kind.name, source);
-      sources.push(source);
-      if (source.save !== undefined) kept.set(kind.name, source);
-      listen(source, kind.types());
-    }
-    image.sources = sources;
-    image.byType = byType;
-  }
-
-  #announce(running: Running): void {
-    const {image, process} = running;
-    this.#stats.seen += 1;
-    if (image.settings.startMessage) image.start(image.process.startTime);
-    process.begin();
-  }
-
-  #restore(running: Running, before: ImageState): void {
-    running.limited = before.lost[LOST.LIMIT] ?? 0;
-    running.image.reopen(before.open);
-    for (const [name, value] of before.singles) running.image.singles.set(name, value);
-    running.process.state = before.process;
-    running.counters.state = before;
-    running.image.reportedAt = before.reportedAt;
-    for (const [name, saved] of Object.entries(before.sources ?? {}))
-      running.kept.get(name)?.restore?.(saved);
-  }
-
-  #decode(image: ProcessImage, bytes: Buffer): void {
+  #decode(running: Running, bytes: Buffer): void {
     const cursor = this.#cursor.reset(bytes);
+    const {image} = running;
     const {byType} = image;
     let count = 0;
     while (cursor.next()) {
@@ -299,11 +234,7 @@ export class Pipeline {
       if (cursor.type === REC.NOTE) this.#note(image.process.proc, cursor.text());
       const sources = byType[cursor.type];
       if (sources === undefined) continue;
-      try {
-        for (let i = 0; i < sources.length; i++) sources[i]!.record?.(cursor);
-      } catch (cause) {
-        this.#failed(image, cause);
-      }
+      running.record(cursor, sources);
       if (this.#out.length >= HAND_OVER) this.#handOver();
     }
     this.#stats.records += count;
@@ -319,10 +250,7 @@ export class Pipeline {
       const now = this.#now();
       image.process.endTime ??= channel.endedAt || now;
       if (channel.exitCode !== undefined) image.process.exitCode = channel.exitCode;
-      for (const source of image.sources) source.flush?.(now);
-      this.#notice(running, now);
-      for (const source of image.sources) source.report?.(now, true);
-      for (const source of image.sources) source.end?.();
+      running.end(now);
       this.#keepTotals(running);
       if (channel.state === 'exec') this.#cpuOf.set(processKey(channel), process.state.cpuUs);
       else this.#cpuOf.delete(processKey(channel));
@@ -343,17 +271,6 @@ export class Pipeline {
     if (image.channel.failure !== undefined) this.#stats.lost.failed = (this.#stats.lost.failed ?? 0) + 1;
   }
 
-  /** The library left records out because of maxeventpersec: said once per second and process. */
-  #notice(running: Running, now: number): void {
-    const {image} = running;
-    const limited = image.channel.lost()[LOST.LIMIT] ?? 0;
-    if (limited === running.limited || Math.floor(now) === running.limitedAt) return;
-    running.limited = limited;
-    running.limitedAt = Math.floor(now);
-    const rate = image.settings.events.maxPerSec;
-    image.notice(`Truncated metrics. Your rate exceeded ${rate} metrics per second`, now);
-  }
-
   /** A record that a source could not take is a defect of ours: said and counted, never the end of the relay. */
   #failed(image: ProcessImage, cause: unknown): void {
     this.#stats.lost.error = (this.#stats.lost.error ?? 0) + 1;
@@ -370,13 +287,4 @@ export class Pipeline {
     this.#sink.append(this.#out);
     this.#out.length = 0;
   }
-}
-
-function savedBy(kept: ReadonlyMap<string, Source>): Pick<ImageState, 'sources'> {
-  const sources: Record<string, unknown> = {};
-  for (const [name, source] of kept) {
-    const saved = source.save?.();
-    if (saved !== undefined) sources[name] = saved;
-  }
-  return Object.keys(sources).length === 0 ? {} : {sources};
 }
