@@ -166,8 +166,27 @@ export function createDiskQueue(
     });
   }
 
+  /** An entry of what can be stored; a record that cannot (it holds a function, say) is counted and left out. */
+  function encode(chunk: Chunk): {bytes: Buffer; records: readonly RelayRecord[]} {
+    try {
+      return {bytes: encodeEntry(chunk.records, tail, chunk.time), records: chunk.records};
+    } catch {
+      const good = chunk.records.filter((record) => {
+        try {
+          encodeEntry([record], 0, 0);
+          return true;
+        } catch {
+          return false;
+        }
+      });
+      drop('disk_error', chunk.records.length - good.length);
+      return {bytes: encodeEntry(good, tail, chunk.time), records: good};
+    }
+  }
+
   function append(chunk: Chunk): boolean {
-    const bytes = encodeEntry(chunk.records, tail, chunk.time);
+    const {bytes, records} = encode(chunk);
+    if (records.length === 0) return true;
     try {
       if (writer !== undefined && writer.size + bytes.length > segmentBytes && writer.size > SEGMENT_HEADER) {
         const full = writer;
@@ -185,7 +204,7 @@ export function createDiskQueue(
       return false;
     }
     fault = undefined;
-    tail += chunk.records.length;
+    tail += records.length;
     waitingBytes += bytes.length;
     syncLater();
     return true;

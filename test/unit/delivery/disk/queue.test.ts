@@ -145,6 +145,16 @@ test('gives back what was pushed, in order, values of every kind included', asyn
   expect(segmentFiles()).toEqual([]);
 });
 
+test('a record that cannot be stored costs itself alone', () => {
+  const opened = openQueue();
+  const bad = makeEvent({data: {f: () => 1}});
+  const good = chunk(2);
+  expect(opened.queue.push({...good, records: [good.records[0]!, bad, good.records[1]!]})).toBe(true);
+  expect(opened.queue.push({records: [bad], bytes: 1, time: clock.now()})).toBe(true);
+  expect(opened.dropped.disk_error).toBe(2);
+  expect(drain(opened)).toEqual([0, 1]);
+});
+
 test('files and folder are readable by their owner alone', () => {
   const opened = openQueue();
   opened.queue.push(chunk(1));
