@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A program with both ends of a conversation: conversations.mjs KIND N, KIND one of http, https, h2, h2c, grpc.
+// A program with both ends of a conversation: conversations.mjs KIND N, KIND one of http, https, h2, h2c, grpc, dns (as root).
+import dgram from 'node:dgram';
+import dns from 'node:dns';
 import {readFileSync} from 'node:fs';
 import http from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
 import {createRequire} from 'node:module';
+import net from 'node:net';
 
 const [kind, count] = [process.argv[2], Number(process.argv[3])];
 const fixture = (name) => readFileSync(new URL(`../../fixtures/tls/${name}`, import.meta.url));
@@ -93,7 +96,52 @@ async function overGrpc() {
   server.forceShutdown();
 }
 
+/** A name server of its own on port 53, asked over UDP and TCP; names that begin with `no` do not exist. */
+async function overDns() {
+  const packets = createRequire(import.meta.url)('dns-packet');
+  const reply = (query) => {
+    const {id, questions} = packets.decode(query);
+    const [{name, type}] = questions;
+    const data = type === 'AAAA' ? '2001:db8::5' : '192.0.2.5';
+    const missing = name.startsWith('no');
+    return packets.encode({
+      type: 'response',
+      id,
+      questions,
+      flags: missing ? 3 : 0,
+      answers: missing ? [] : [{type, name, ttl: 60, data}],
+    });
+  };
+  const address = '127.0.0.77';
+  const udp = dgram.createSocket('udp4', (query, from) => udp.send(reply(query), from.port, from.address));
+  await new Promise((done, fail) => udp.on('error', fail).bind(53, address, done));
+  const tcp = net.createServer((socket) =>
+    socket.on('data', (bytes) => {
+      const answer = reply(bytes.subarray(2));
+      socket.end(Buffer.concat([Buffer.from([answer.length >> 8, answer.length & 255]), answer]));
+    }),
+  );
+  await new Promise((done) => tcp.listen(53, address, done));
+  const resolver = new dns.promises.Resolver();
+  resolver.setServers([address]);
+  for (let i = 0; i < count; i++) await resolver.resolve4(`host${i}.example`);
+  await resolver.resolve6('six.example');
+  await resolver.resolve4('no.example').catch(() => {});
+  const query = packets.encode({type: 'query', id: 9, questions: [{type: 'A', name: 'over.tcp'}]});
+  await new Promise((done) => {
+    const socket = net.connect(53, address, () =>
+      socket.write(Buffer.concat([Buffer.from([0, query.length]), query])),
+    );
+    socket.on('data', () => socket.end()).on('close', done);
+  });
+  udp.close();
+  tcp.close();
+}
+
 switch (kind) {
+  case 'dns':
+    await overDns();
+    break;
   case 'grpc':
     await overGrpc();
     break;

@@ -87,6 +87,26 @@ describe('a lookup, StatsD, payloads', () => {
     expect(seen.metrics('dns.req')).toMatchObject([{value: 1}]);
   });
 
+  it.skipIf(process.getuid?.() !== 0)('by packets, UDP and TCP, has its addresses', async () => {
+    const seen = await observe([process.execPath, PROGRAM, 'dns', '10'], {
+      config: 'event: {watch: [{type: dns}]}',
+    });
+    expect(seen.stderr).toBe('');
+    const names = [
+      ...Array.from({length: 10}, (_, i) => `host${i}.example`),
+      'six.example',
+      'no.example',
+      'over.tcp',
+    ];
+    expect(seen.events('dns.req').map((data) => data.domain)).toEqual(names);
+    expect(seen.events('dns.resp').map((data) => [data.domain, data.addrs])).toEqual(
+      names
+        .filter((name) => name !== 'no.example')
+        .map((name) => [name, [name === 'six.example' ? '2001:db8::5' : '192.0.2.5']]),
+    );
+    for (const data of seen.events('dns.resp')) expect(data.duration).toBeGreaterThan(0);
+  });
+
   it('sent as datagrams is captured with its tags', async () => {
     const seen = await node(
       `const s = require('dgram').createSocket('udp4');
