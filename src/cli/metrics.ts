@@ -46,7 +46,8 @@ async function metrics(context: Context, command: Command, flags: Flags): Action
     if (flags[flag] && !flags.metric?.length) throw new UsageError(`--${flag} needs --metric`);
   }
   const session = await settledSession(context, flags.id);
-  const rows = select(readMetrics(session.workdir), flags);
+  const all = readMetrics(session.workdir, flags.metric && chooser(flags.metric));
+  const rows = flags.uniq ? firstOfEach(all) : all;
   if (rows.length === 0) {
     context.print(
       flags.metric ? `No metrics available named ${flags.metric.join(', ')}` : 'No metrics available',
@@ -60,15 +61,12 @@ async function metrics(context: Context, command: Command, flags: Flags): Action
   return 0;
 }
 
-function select(all: MetricLine[], flags: Flags): MetricLine[] {
-  const names = flags.metric;
-  let rows = all;
-  if (names) {
-    const matches = (name: string) =>
-      names.some((n) => (n.endsWith('*') ? name.startsWith(n.slice(0, -1)) : n === name));
-    rows = rows.filter((r) => matches(r._metric));
-  }
-  if (!flags.uniq) return rows;
+/** Whether `-m` chooses a metric. */
+function chooser(names: readonly string[]): (name: string) => boolean {
+  return (name) => names.some((n) => (n.endsWith('*') ? name.startsWith(n.slice(0, -1)) : n === name));
+}
+
+function firstOfEach(rows: MetricLine[]): MetricLine[] {
   const seen = new Set<string>();
   return rows.filter((r) => !seen.has(r._metric) && seen.add(r._metric));
 }

@@ -17,15 +17,23 @@ export interface MetricLine {
   [field: string]: unknown;
 }
 
-/** All metrics of the session, oldest first; none when there is no file. Lines that are no metrics are passed over. */
-export function readMetrics(workdir: string): MetricLine[] {
+/**
+ * The metrics of the session, oldest first; none when there is no file. Lines that are no metrics are passed over, and
+ * those whose name is not wanted are not even parsed.
+ */
+export function readMetrics(workdir: string, wanted?: (name: string) => boolean): MetricLine[] {
   const metrics: MetricLine[] = [];
-  tailMetrics(workdir, 0, (m) => metrics.push(m));
+  tailMetrics(workdir, 0, (m) => metrics.push(m), wanted);
   return metrics;
 }
 
 /** Calls `take` for each metric from byte `from`; returns where to go on. */
-export function tailMetrics(workdir: string, from: number, take: (metric: MetricLine) => void): number {
+export function tailMetrics(
+  workdir: string,
+  from: number,
+  take: (metric: MetricLine) => void,
+  wanted?: (name: string) => boolean,
+): number {
   let fd: number;
   try {
     fd = openSync(join(workdir, FILES.metrics), 'r');
@@ -35,12 +43,24 @@ export function tailMetrics(workdir: string, from: number, take: (metric: Metric
   try {
     const committed = readCommit(join(workdir, FILES.index, INDEX_FILES.commit))?.metrics;
     return scanLines(fd, from, committed ?? fstatSync(fd).size, (line) => {
+      if (wanted && !wanted(nameOf(line))) return;
       const metric = parse(line);
       if (metric) take(metric);
     });
   } finally {
     closeSync(fd);
   }
+}
+
+const NAME = '"_metric":"';
+
+/** Name of the metric, from the text alone. */
+function nameOf(line: Buffer): string {
+  const at = line.indexOf(NAME);
+  if (at < 0) return '';
+  const begin = at + NAME.length;
+  const end = line.indexOf(0x22, begin);
+  return line.toString('utf8', begin, end < 0 ? begin : end);
 }
 
 function parse(line: Buffer): MetricLine | undefined {
