@@ -88,6 +88,9 @@ int Channel::Open(int dir)
 
 	if (rc == -EAGAIN || rc == -ENOENT)
 		return rc;
+	/* Short of descriptors, memory or slots now: nothing is wrong with the file. */
+	if (rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM || rc == -ENOSPC)
+		return -EAGAIN;
 	if (rc != 0) {
 		Fail(rc == -EINVAL ? "not a channel file (type or size)" : "cannot be mapped");
 		return 0;

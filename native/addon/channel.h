@@ -36,7 +36,7 @@ class Channel {
 	Channel(uint32_t key, std::string name, int32_t pid, uint64_t tsc);
 
 	/*
-	 * Maps the file. 0; -EAGAIN: still being made; -ENOENT: gone. Any other trouble is no error here:
+	 * Maps the file. 0; -EAGAIN: not now (still being made, or we lack descriptors); -ENOENT: gone. Any other trouble is no error here:
 	 * the channel is then a failed one, with the reason in failure().
 	 */
 	int Open(int dir);

@@ -7,34 +7,9 @@
 
 #include "channel_object.h"
 #include "check.h"
+#include "options.h"
 
 namespace scope {
-namespace {
-
-std::string TextOption(const Napi::Object &options, const char *name)
-{
-	Napi::Value value = options.Get(name);
-
-	return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
-}
-
-double NumberOption(const Napi::Object &options, const char *name, double fallback)
-{
-	Napi::Value value = options.Get(name);
-
-	return value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : fallback;
-}
-
-std::string BytesOf(const Napi::Value &value)
-{
-	if (!value.IsTypedArray())
-		return {};
-	auto bytes = value.As<Napi::Uint8Array>();
-	return std::string(reinterpret_cast<char *>(bytes.Data()), bytes.ByteLength());
-}
-
-} // namespace
-
 Napi::Function Folder::Define(Napi::Env env)
 {
 	return DefineClass(env, "Folder",
@@ -72,17 +47,7 @@ Folder::~Folder()
 
 Napi::Value Folder::Open(Info info)
 {
-	auto options = info[1].As<Napi::Object>();
-	ReaderSetup setup;
-
-	setup.hub.library = TextOption(options, "library");
-	setup.hub.launcher = TextOption(options, "launcher");
-	setup.hub.plans = TextOption(options, "plans");
-	setup.hub.file_watch = BytesOf(options.Get("fileWatch"));
-	setup.create = options.Get("create").ToBoolean();
-	setup.spool_max = static_cast<uint64_t>(NumberOption(options, "spoolMax", 0));
-	setup.from = static_cast<uint64_t>(NumberOption(options, "from", 0));
-	setup.quiet_ns = static_cast<uint64_t>(NumberOption(options, "quietSeconds", 0) * 1e9);
+	ReaderSetup setup = ReadSetup(info[1].As<Napi::Object>());
 	int rc = Use(info).Open(info[0].As<Napi::String>().Utf8Value(), setup);
 	return Napi::Number::New(info.Env(), rc);
 }

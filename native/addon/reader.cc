@@ -10,13 +10,11 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "priority.h"
 
 namespace scope {
 namespace {
@@ -27,30 +25,6 @@ constexpr uint64_t kNapNs = 10 * kMillisecond;
 constexpr uint64_t kThorough = 64;
 /* A consumer that takes nothing for so long must not keep applications waiting. */
 constexpr uint64_t kConsumerNs = 10 * kSecond;
-
-/*
- * The thread works for microseconds at a time and must not wait long for its turn: bursts fill a ring
- * in a millisecond. A short slice goes first when it wakes (Linux 6.12, no privilege needed); a
- * negative nice value where it is allowed. Both are favours: refused, it works all the same.
- */
-void AskForPrompt()
-{
-	struct {
-		uint32_t size = sizeof(*this);
-		uint32_t policy = SCHED_OTHER;
-		uint64_t flags = 0;
-		int32_t nice = 0;
-		uint32_t priority = 0;
-		uint64_t runtime = kMillisecond / 10;
-		uint64_t deadline = 0;
-		uint64_t period = 0;
-	} attributes;
-	pid_t self = static_cast<pid_t>(syscall(SYS_gettid));
-
-	attributes.nice = getpriority(PRIO_PROCESS, static_cast<id_t>(self));
-	syscall(SYS_sched_setattr, self, &attributes, 0);
-	setpriority(PRIO_PROCESS, static_cast<id_t>(self), attributes.nice - 10);
-}
 
 } // namespace
 
@@ -169,7 +143,7 @@ bool Reader::Housekeep(uint64_t now_ns, bool all)
 void Reader::Run()
 {
 	pthread_setname_np(pthread_self(), "scope-drain");
-	AskForPrompt();
+	AskForPromptness();
 	while (!stop_.load(std::memory_order_acquire)) {
 		uint32_t seen = hub_.Doorbell();
 		uint64_t now = MonotonicNs();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import {readdirSync} from 'node:fs';
 import {afterAll, afterEach, beforeAll, beforeEach, describe, expect, it} from 'vitest';
+import {NATIVE} from '../../../src/base/root.js';
 import {type ChannelFolder, LOST, openFolder} from '../../../src/channel/index.js';
 import {
   buildWriter,
@@ -102,4 +103,20 @@ describe('draining', () => {
     expect(folder.channels.size).toBe(1);
     expect(only(folder).header.pid).toBeGreaterThan(0);
   });
+
+  it.each(['process.exit(3)', 'process.exitCode = 3'])(
+    'ends with node, also without close(): %s',
+    async (end) => {
+      const script = `
+      const {Folder} = require(${JSON.stringify(NATIVE.addon)});
+      const folder = new Folder();
+      const options = {create: true, spoolMax: 1 << 24, quietSeconds: 1};
+      if (folder.open(${JSON.stringify(dir)}, options) !== 0 || folder.start(() => {}) !== 0) process.exit(9);
+      ${end};`;
+      const child = children.start(process.execPath, ['-e', script]);
+      await child.ended;
+      expect(child.process.exitCode).toBe(3);
+      folder.start(() => {});
+    },
+  );
 });
