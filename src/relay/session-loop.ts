@@ -25,6 +25,9 @@ export interface LoopParts {
   outputs: Outputs | undefined;
   /** Whether the session's own process lives, also one that cannot be scoped. */
   rootLives: () => boolean;
+  /** Called when destinations that block hold up a session whose processes have all ended, after `patienceMs`. */
+  goOn: () => void;
+  patienceMs: number;
 }
 
 /** `over`: every process has ended and all is stored. `stopped`: by a signal, the session goes on. */
@@ -37,6 +40,7 @@ export class SessionLoop {
   #scheduled = false;
   #more = false;
   #quiet = 0;
+  #heldSince = Date.now();
   #committed = 0;
   #interval = COMMIT_MS;
   #ticked = Date.now();
@@ -113,6 +117,16 @@ export class SessionLoop {
       this.#parts.outputs?.tick();
     }
     if (this.#isOver()) this.#end('over');
+    else this.#holdUp(now);
+  }
+
+  /** Everything has ended and a destination that asks to wait takes nothing: the session does not wait for ever. */
+  #holdUp(now: number): void {
+    const {folder, outputs, rootLives, goOn, patienceMs} = this.#parts;
+    const held =
+      outputs?.ready() === false && !rootLives() && [...folder.channels.values()].every((one) => one.ended);
+    if (!held) this.#heldSince = now;
+    else if (now - this.#heldSince > patienceMs) goOn();
   }
 
   #isOver(): boolean {

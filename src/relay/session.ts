@@ -66,14 +66,20 @@ async function relay(workdir: string, writer: SessionWriter): Promise<'over' | '
     ...(saved === undefined ? {} : {from: saved.position}),
   });
   try {
+    let waits = true;
+    const ready = () => !waits || (outputs?.ready() ?? true);
     const pipeline = new Pipeline({
       folder,
       settings: settingsSource(config),
-      sink: sessionSink(writer, states, outputs),
+      sink: {...sessionSink(writer, states, outputs), ready},
       state: saved?.state ?? NEW_STATE,
     });
+    const goOn = () => {
+      waits = false;
+    };
+    const patienceMs = config.relay.stop_timeout;
     const rootLives = watchRoot(workdir);
-    const how = await new SessionLoop({folder, pipeline, writer, outputs, rootLives}).run();
+    const how = await new SessionLoop({folder, pipeline, writer, outputs, rootLives, goOn, patienceMs}).run();
     if (how === 'over') removeChannels(workdir);
     if (how === 'over' && outputs) writer.setStatus({state: 'sending'});
     return how;
@@ -93,7 +99,6 @@ function sessionSink(writer: SessionWriter, states: StateFiles, outputs: Outputs
       writer.append(records);
       outputs?.append(records);
     },
-    ready: () => outputs?.ready() ?? true,
     commit(position, state) {
       number += 1;
       states.write(number, {position, state});

@@ -130,3 +130,24 @@ describe('a configured session', () => {
     expect(readFileSync(out, 'utf8').split('\n').filter(Boolean).sort()).toEqual(stored);
   });
 });
+
+describe('a session whose destination is down and asks to wait', () => {
+  it('is stored whole and ends', async () => {
+    const file = join(scoped.home, 'down.yml');
+    const out =
+      '{type: socket, protocol: tcp, host: 127.0.0.1, port: 1, queue: {type: memory, max_bytes: 1000, when_full: block}}';
+    const routes = '[{match: {kind: [metric, event, start]}, to: [out]}]';
+    writeFileSync(file, `{exporters: {out: ${out}}, routes: ${routes}, relay: {stop_timeout: 300ms}}`);
+    const loop = 'i=0; while [ $i -lt 200 ]; do i=$((i+1)); : < /dev/null; done';
+    const workdir = await scoped.runWhole('-u', file, '--', '/bin/sh', '-c', loop);
+    const opened = eventsOf(workdir).filter((event) => event.body?.source === 'fs.open').length;
+    const counted = metricsOf(workdir).find((metric) => metric._metric === 'fs.open')!._value as number;
+    expect(opened).toBe(counted);
+    const {out: books} = readStatus(workdir)!.destinations as Record<
+      string,
+      {sent: number; accepted: number}
+    >;
+    expect(books).toMatchObject({sent: 0});
+    expect(books!.accepted).toBeGreaterThan(200);
+  });
+});
