@@ -85,14 +85,36 @@ static int find_slot(uint64_t va, uint64_t *at)
 	return -EEXIST;
 }
 
+/* Open between begin and end: then writes keep their order, and are done at the next or the end. */
+static struct {
+	struct sc_writer writer;
+	int open;   /* 1: begun, 2: the writer is open */
+} batch;
+
+void sc_patch_entries_begin(void)
+{
+	batch.open = 1;
+}
+
+int sc_patch_entries_end(void)
+{
+	int ret = batch.open == 2 ? sc_writer_close(&batch.writer) : 0;
+
+	batch.open = 0;
+	return ret;
+}
+
 static int write_one(uint64_t va, const void *bytes, uint32_t n)
 {
-	struct sc_writer w;
+	struct sc_writer own, *w = batch.open ? &batch.writer : &own;
 
-	sc_writer_open(&w);
+	if (batch.open != 2)
+		sc_writer_open(w);
+	if (batch.open)
+		batch.open = 2;
 	for (uint32_t i = 0; i < n; i += 64)
-		sc_writer_put(&w, va + i, (const uint8_t *)bytes + i, n - i < 64 ? n - i : 64);
-	return sc_writer_close(&w);
+		sc_writer_put(w, va + i, (const uint8_t *)bytes + i, n - i < 64 ? n - i : 64);
+	return batch.open ? 0 : sc_writer_close(w);
 }
 
 int sc_patch_entry(void *function, void *wrapper, void **original)

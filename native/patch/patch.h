@@ -72,6 +72,13 @@ int sc_patch_stop(void);
  */
 int sc_patch_entry(void *function, void *wrapper, void **original);
 
+/*
+ * Around several sc_patch_entry: their writes share one way into the text. Only the end tells
+ * whether all could be written; every function is whole at any moment. Not thread-safe.
+ */
+void sc_patch_entries_begin(void);
+int sc_patch_entries_end(void);
+
 /* The address of a function exported by an object whose name begins with prefix ("libssl.so"), or NULL. */
 void *sc_patch_symbol(const char *prefix, const char *name);
 

@@ -82,12 +82,14 @@ void sc_entries_scan(void)
 	seen.careful = atomic_load_explicit(&sc_chan.threaded, memory_order_relaxed);
 	atomic_store_explicit(&sc_entries_pending, 0, memory_order_relaxed);
 	if (!sc_chan.quiet) {
+		sc_patch_entries_begin();
 		if (sc_objects_fresh(&seen, look, NULL) == -EAGAIN)
 			atomic_store_explicit(&sc_entries_pending, 1, memory_order_relaxed);
 		if (resolver.known && resolver.wanted && !resolver.hooked) {
 			resolver.hooked = true;
 			sc_resolver_object(&resolver.object);
 		}
+		sc_patch_entries_end();
 	}
 	atomic_store_explicit(&busy, 0, memory_order_release);
 }
