@@ -20,6 +20,8 @@ const QUIET_BEATS = 6;
 
 export interface LoopParts {
   folder: ChannelFolder;
+  /** Called by the folder when it has something. */
+  wake: {call: () => void};
   pipeline: Pipeline;
   writer: SessionWriter;
   outputs: Outputs | undefined;
@@ -55,7 +57,7 @@ export class SessionLoop {
       this.#end = resolve;
       this.#fail = reject;
     });
-    this.#parts.folder.start(() => this.#schedule());
+    this.#parts.wake.call = () => this.#schedule();
     yieldToApplication();
     this.#schedule();
     this.#wait();
