@@ -134,9 +134,9 @@ static void parse_start(const uint8_t *p, const uint8_t *end, struct sc_head *he
 		break;
 	case SC_SNIFF_REQUEST:
 		head->side = SC_SIDE_REQUEST;
-		if (memcmp(p, "HEAD ", 5) == 0)
+		if (p[0] == 'H' && p[1] == 'E' && p[4] == ' ')
 			head->kind = SC_REQ_HEAD;
-		else if (memcmp(p, "CONNECT ", 8) == 0)
+		else if (p[0] == 'C' && p[4] == 'E' && p[7] == ' ')
 			head->kind = SC_REQ_CONNECT;
 		break;
 	default:
@@ -144,22 +144,30 @@ static void parse_start(const uint8_t *p, const uint8_t *end, struct sc_head *he
 	}
 }
 
-void sc_head_parse(const uint8_t *p, uint64_t n, struct sc_head *head)
+uint64_t sc_head_parse(const uint8_t *p, uint64_t n, struct sc_head *head)
 {
 	const uint8_t *end = p + n;
 	const uint8_t *lf = sc_find_lf(p, end);
 
-	memset(head, 0, sizeof(*head));
+	*head = (struct sc_head){0};
 	parse_start(p, lf < end ? lf + 1 : end, head);
+	if (head->side == SC_SIDE_UNKNOWN)
+		return 0;
 	while (lf < end) {
 		const uint8_t *line = lf + 1;
 		const uint8_t *stop;
 
 		lf = sc_find_lf(line, end);
 		stop = lf > line && lf[-1] == '\r' ? lf - 1 : lf;
-		if (stop > line)
+		if (stop > line) {
 			parse_field(line, stop, head);
+		} else if (lf < end) {
+			if (head->has_length == 2)
+				head->has_length = 0;
+			return (uint64_t)(lf + 1 - p);
+		}
 	}
 	if (head->has_length == 2)
 		head->has_length = 0;
+	return 0;
 }

@@ -21,9 +21,10 @@ static void push_request(struct sc_stream *st, uint8_t kind)
 {
 	uint32_t n = atomic_load_explicit(&st->asked, memory_order_relaxed);
 	uint32_t shift = n % 32 * 2;
+	uint64_t kinds = atomic_load_explicit(&st->kinds, memory_order_relaxed) & ~(3ull << shift);
 
-	atomic_fetch_and_explicit(&st->kinds, ~(3ull << shift), memory_order_relaxed);
-	atomic_fetch_or_explicit(&st->kinds, (uint64_t)kind << shift, memory_order_relaxed);
+	/* Only the direction of requests writes, and one thread at a time. */
+	atomic_store_explicit(&st->kinds, kinds | (uint64_t)kind << shift, memory_order_relaxed);
 	/* Release: the kind is there before the count. Pairs with the acquire in pop_request(). */
 	atomic_store_explicit(&st->asked, n + 1, memory_order_release);
 }
@@ -196,22 +197,17 @@ static void begin_http2(const struct sc_pass *pass)
 	sc_http2_begin(pass, SC_PREFACE_LEN - 18);
 }
 
-/* A whole head: len bytes at p, of which skip at its end are not at p. */
-static void head_done(const struct sc_pass *pass, const uint8_t *p, uint64_t len, uint32_t skip)
+/* A whole head, parsed: len bytes at p, after which skip were left out. */
+static void begin_message(const struct sc_pass *pass, const uint8_t *p, uint64_t len, uint32_t skip,
+			  const struct sc_head *head)
 {
 	struct sc_flow *w = pass->w;
-	struct sc_head head;
 
-	if (len >= 14 && memcmp(p, "PRI * HTTP/2.0", 14) == 0) {
-		begin_http2(pass);
-		return;
-	}
-	sc_head_parse(p, len, &head);
-	if (head.side == SC_SIDE_UNKNOWN || (w->side != SC_SIDE_UNKNOWN && w->side != head.side)) {
+	if (w->side != SC_SIDE_UNKNOWN && w->side != head->side) {
 		lose(pass);
 		return;
 	}
-	w->side = head.side;
+	w->side = head->side;
 	pass->io->f->protocol = SC_PROTO_HTTP1;
 	w->pend = p;
 	w->pend_len = (uint32_t)least(len, SC_HOLD_SIZE);
@@ -219,12 +215,28 @@ static void head_done(const struct sc_pass *pass, const uint8_t *p, uint64_t len
 	w->pend_end = 0;
 	w->body = 0;
 	w->phase = SC_PH_START;
-	if (head.side == SC_SIDE_REQUEST) {
-		push_request(pass->st, head.kind);
-		begin_body(pass, &head, false);
+	if (head->side == SC_SIDE_REQUEST) {
+		push_request(pass->st, head->kind);
+		begin_body(pass, head, false);
 	} else {
-		begin_response(pass, &head);
+		begin_response(pass, head);
 	}
+}
+
+/* Bytes that end as a head does. */
+static void head_done(const struct sc_pass *pass, const uint8_t *p, uint64_t len, uint32_t skip)
+{
+	struct sc_head head;
+
+	if (len >= 14 && memcmp(p, "PRI * HTTP/2.0", 14) == 0) {
+		begin_http2(pass);
+		return;
+	}
+	sc_head_parse(p, len, &head);
+	if (head.side == SC_SIDE_UNKNOWN)
+		lose(pass);
+	else
+		begin_message(pass, p, len, skip, &head);
 }
 
 static bool may_be_head(const uint8_t *p, uint64_t n)
@@ -290,12 +302,18 @@ static uint64_t skip_head(const struct sc_pass *pass, const uint8_t *p, uint64_t
 static uint64_t start_head(const struct sc_pass *pass, const uint8_t *p, uint64_t n)
 {
 	struct sc_flow *w = pass->w;
+	struct sc_head head;
 	uint32_t scan = 0;
 	uint64_t end;
 
 	if (*p == '\r' || *p == '\n')
 		return 1;
 	sc_http1_flush(pass);
+	end = sc_head_parse(p, n, &head);
+	if (end) {
+		begin_message(pass, p, end, 0, &head);
+		return w->phase == SC_PH_LOST ? n : end;
+	}
 	end = sc_head_end(p, n, &scan);
 	if (!end)
 		return hold_bytes(pass, p, n);

@@ -142,7 +142,11 @@ struct sc_head {
 
 /* Length of the head that begins at p, its empty line included; 0: not whole. scan: in, out. */
 uint64_t sc_head_end(const uint8_t *p, uint64_t n, uint32_t *scan);
-void sc_head_parse(const uint8_t *p, uint64_t n, struct sc_head *head);
+/*
+ * Reads the head at p as far as it is there. Returns its length, its empty line included; 0: it is
+ * not whole, or no head (side is SC_SIDE_UNKNOWN).
+ */
+uint64_t sc_head_parse(const uint8_t *p, uint64_t n, struct sc_head *head);
 
 /* ---- hold.c ---- */
 
