@@ -40,6 +40,8 @@ export interface DestinationStatus extends LedgerSnapshot {
 export interface Destination {
   readonly name: string;
   readonly type: string;
+  /** The queue is full and asks the sources to wait; ready() tells when it has room. */
+  readonly blocked: boolean;
   /** Opens the exporter and begins to send. Records may be pushed before. */
   start(): Promise<void>;
   /**
@@ -314,6 +316,9 @@ export function createDestination(
   return {
     name: settings.name,
     type: exporter.type,
+    get blocked() {
+      return blocked;
+    },
     async start() {
       if (running !== undefined || ended) return;
       await exporter.start();

@@ -25,8 +25,8 @@ export interface Point {
   buckets?: Buckets;
 }
 
-/** Measures of the record itself, useless as attributes. */
-const MEASURES = new Set(['numops', 'req_per_sec', 'duration', 'req', 'resp']);
+/** Measures of the record itself, useless as attributes; and the command line, which may hold secrets. */
+const MEASURES = new Set(['numops', 'req_per_sec', 'duration', 'req', 'resp', 'args']);
 
 const INSTRUMENTS: Record<MetricType, Convention['instrument']> = {
   counter: 'counter',

@@ -79,7 +79,7 @@ export class Outputs {
   #exporter(name: string, config: ExporterConfig): Promise<Exporter> {
     const {clock, log, host} = this.#context;
     const say = (text: string): void => log.info(`exporters.${name}: ${text}`);
-    return loadExporter(config, {name, clock, host, version: RELEASE, log: say});
+    return loadExporter(config, {name, clock, host, version: RELEASE.replace(/^v/, ''), log: say});
   }
 
   /** With its queue: opens the folder of a disk queue. */
@@ -106,7 +106,7 @@ export class Outputs {
   /** False: a destination that must not drop is full; `whenReady` tells when it has room. */
   ready(): boolean {
     if (this.#held) return false;
-    for (const {destination} of this.#running.values()) if (destination.status().blocked) return false;
+    for (const {destination} of this.#running.values()) if (destination.blocked) return false;
     return true;
   }
 

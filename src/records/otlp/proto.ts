@@ -4,6 +4,7 @@ import {ByteWriter} from '../byte-writer.js';
 
 /** Bytes of a length that is written before what it measures is known; four of them hold 2^28. */
 const LENGTH_BYTES = 4;
+/** Texts up to this length are copied by a loop, longer ones by Buffer. */
 const SHORT = 96;
 
 function varintSize(value: number): number {
@@ -34,6 +35,11 @@ export function textOf(value: unknown): string {
 export class ProtoWriter extends ByteWriter {
   /** Whole number from 0 to 2^53; what is none becomes 0. */
   varint(value: number): void {
+    if (value >= 0 && value < 128 && (value | 0) === value) {
+      this.reserve(1);
+      this.buffer[this.length++] = value;
+      return;
+    }
     this.reserve(8);
     let rest = Number.isSafeInteger(value) ? value : 0;
     while (rest >= 128) {
@@ -154,8 +160,29 @@ export class ProtoWriter extends ByteWriter {
     this.end(list);
   }
 
+  /** An AnyValue field that holds a string. */
+  stringField(tag: number, text: string): void {
+    const size = ProtoWriter.utf8Size(text);
+    this.byte(tag);
+    this.varint(1 + varintSize(size) + size);
+    this.byte(0x0a);
+    this.varint(size);
+    this.utf8(text, size);
+  }
+
   /** A KeyValue field; `key` is from encodeKey. */
   attribute(tag: number, key: Buffer, value: unknown): void {
+    if (typeof value === 'number' && value >= 0 && Number.isSafeInteger(value)) {
+      const any = 1 + varintSize(value);
+      this.byte(tag);
+      this.varint(key.length + 2 + any);
+      this.bytes(key);
+      this.byte(0x12);
+      this.varint(any);
+      this.byte(0x18);
+      this.varint(value);
+      return;
+    }
     if (typeof value === 'string') {
       const size = ProtoWriter.utf8Size(value);
       const any = 1 + varintSize(size) + size;
