@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 namespace scope {
@@ -20,6 +21,8 @@ namespace {
 
 constexpr uint64_t kCursorMagic = 0x3152535543435353ull; /* "SSCCUSR1" */
 constexpr size_t kCursorSize = 4096;
+/* Or a quarter of the file system, when that is less. */
+constexpr uint64_t kKeepFree = 64 * 1024 * 1024;
 constexpr uint64_t kLeastBytes = 2 * kBatchMax;
 
 std::vector<uint64_t> ListSegments(int dir)
@@ -135,11 +138,28 @@ int Spool::Append()
 	return 0;
 }
 
+/*
+ * Whether `need` more bytes fit: our own bound, and something of the file system stays free, because a
+ * program that finds no memory for its channel goes unobserved (/dev/shm of a container: 64 MiB).
+ */
+bool Spool::Fits(size_t need) const
+{
+	struct statvfs fs;
+
+	if (held() + need > max_bytes_)
+		return false;
+	/* The least that makes a spool at all is tried whatever is left. */
+	if (held() + need <= kLeastBytes || fstatvfs(dir_.get(), &fs) != 0 || fs.f_blocks == 0)
+		return true;
+	uint64_t keep = std::min(static_cast<uint64_t>(fs.f_blocks) / 4 * fs.f_frsize, kKeepFree);
+	return static_cast<uint64_t>(fs.f_bavail) * fs.f_frsize >= keep + need;
+}
+
 /* Makes room for `need` more bytes in the current segment. */
 int Spool::Grow(size_t need)
 {
 	if (!current_ || current_->used() + need > kSegmentSize) {
-		if (held() + kSegmentChunk > max_bytes_)
+		if (!Fits(kSegmentChunk))
 			return -ENOBUFS;
 		int rc = Append();
 		if (rc != 0)
@@ -149,7 +169,7 @@ int Spool::Grow(size_t need)
 	size_t missing = current_->Missing(end);
 	if (missing == 0)
 		return 0;
-	if (held() + missing > max_bytes_)
+	if (!Fits(missing))
 		return -ENOBUFS;
 	int rc = current_->Allocate(end);
 	if (rc == 0)

@@ -92,6 +92,7 @@ class Spool {
 	int OpenCursor();
 	int Load();
 	int Append();
+	bool Fits(size_t need) const;
 	int Grow(size_t need);
 	void SkipTo(uint64_t from);
 	const BatchHeader *BatchAt(uint64_t &position, uint64_t limit);
