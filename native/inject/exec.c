@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "inject/crash.h"
 #include "inject/target.h"
 
 static void note(const char *path, const char *text)
@@ -57,12 +58,23 @@ static int wait_exec(pid_t pid)
 	}
 }
 
-static void help(pid_t pid, int ready, const char *library, const char *dir, const char *notes)
+static int inject(struct sc_target *t, pid_t pid, const struct sc_exec_help *h)
 {
+	int err = sc_target_take(t, pid);
+
+	if (err == 0)
+		err = sc_target_open_calls(t);
+	return err == 0 ? sc_target_inject(t, SC_INJECT_EXEC, h->library, h->dir) : err;
+}
+
+static void help(pid_t pid, int ready, const struct sc_exec_help *h)
+{
+	long children = PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
+	long options = PTRACE_O_TRACEEXEC | (h->crash ? children : 0);
 	struct sc_inject_error error = {""};
 	struct sc_target t = {.mem = -1, .err = &error};
 	char byte = 0, text[700];
-	int err = ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACEEXEC) < 0 ? -errno : 0;
+	int err = ptrace(PTRACE_SEIZE, pid, 0, options) < 0 ? -errno : 0;
 
 	if (err < 0)
 		byte = 1;
@@ -72,21 +84,26 @@ static void help(pid_t pid, int ready, const char *library, const char *dir, con
 	err = wait_exec(pid);
 	if (err == -ESRCH)
 		return;
-	if (err == 0)
-		err = sc_target_take(&t, pid);
-	if (err == 0)
-		err = sc_target_open_calls(&t);
-	if (err == 0)
-		err = sc_target_inject(&t, SC_INJECT_EXEC, library, dir);
-	sc_target_release(&t);
-	if (err < 0) {
-		snprintf(text, sizeof(text), "process %d runs unscoped: %s", (int)pid,
-			 error.text[0] ? error.text : strerror(-err));
-		note(notes, text);
+	if (h->library) {
+		if (err == 0)
+			err = inject(&t, pid, h);
+		if (err < 0) {
+			snprintf(text, sizeof(text), "process %d runs unscoped: %s", (int)pid,
+				 error.text[0] ? error.text : strerror(-err));
+			note(h->notes, text);
+		}
+	} else {
+		sc_target_take(&t, pid);
 	}
+	if (!h->crash) {
+		sc_target_release(&t);
+		return;
+	}
+	sc_target_resume(&t);
+	sc_crash_watch(h->crash);
 }
 
-int sc_inject_next_exec(const char *library, const char *dir, const char *notes)
+int sc_inject_next_exec(const struct sc_exec_help *h)
 {
 	pid_t self = getpid(), child;
 	int p[2], status, err = 0;
@@ -109,7 +126,7 @@ int sc_inject_next_exec(const char *library, const char *dir, const char *notes)
 			if (p[1] != 3 && dup2(p[1], 3) == 3)
 				p[1] = 3;
 			syscall(SYS_close_range, 4u, ~0u, 0u);
-			help(self, p[1], library, dir, notes);
+			help(self, p[1], h);
 		}
 		_exit(0);
 	}

@@ -23,12 +23,21 @@ struct sc_inject_error {
 int sc_inject_process(pid_t pid, uint32_t op, const char *library, const char *dir, long *stopped_us,
 		      struct sc_inject_error *err);
 
+struct sc_crash_options;
+
+/* What a helper does with the image of the next execve. */
+struct sc_exec_help {
+	const char *library; /* put in, for an image that no LD_PRELOAD reaches; NULL: not needed */
+	const char *dir;     /* SCOPE_DIR */
+	const char *notes;   /* file that gets a line about what failed */
+	const struct sc_crash_options *crash; /* watch it and its children from then on; NULL: no */
+};
+
 /*
- * For an image that no LD_PRELOAD reaches: call before execve. Starts a helper (not our child) that
- * waits for this process' next execve, injects the library there and ends; what fails is appended to
- * the file notes. 0; -errno: there is no helper, nothing will happen.
+ * Call before execve: starts a helper (not our child) that waits for this process' next execve, does
+ * what is asked there and ends, or stays as long as it watches. 0; -errno: there is no helper.
  */
-int sc_inject_next_exec(const char *library, const char *dir, const char *notes);
+int sc_inject_next_exec(const struct sc_exec_help *help);
 
 /* Whether an executable file has no dynamic loader. 1, 0; -errno: not a 64-bit ELF of this machine. */
 int sc_inject_is_static(const char *path);

@@ -218,7 +218,7 @@ int sc_target_take(struct sc_target *t, pid_t pid)
 	return 0;
 }
 
-void sc_target_release(struct sc_target *t)
+static void let_go(struct sc_target *t, int request)
 {
 	if (t->gadget) {
 		sc_target_write(t, t->gadget, t->gadget_was, sizeof(t->gadget_was));
@@ -227,11 +227,21 @@ void sc_target_release(struct sc_target *t)
 		t->gadget = 0;
 	}
 	for (unsigned i = 0; i < t->count; i++)
-		ptrace(PTRACE_DETACH, t->thread[i].tid, 0, (long)t->thread[i].signal);
+		ptrace(request, t->thread[i].tid, 0, (long)t->thread[i].signal);
 	free(t->thread);
 	t->thread = NULL;
 	t->count = 0;
 	if (t->mem >= 0)
 		close(t->mem);
 	t->mem = -1;
+}
+
+void sc_target_release(struct sc_target *t)
+{
+	let_go(t, PTRACE_DETACH);
+}
+
+void sc_target_resume(struct sc_target *t)
+{
+	let_go(t, PTRACE_CONT);
 }

@@ -38,6 +38,8 @@ int sc_target_stop(struct sc_target *t, pid_t pid);
 int sc_target_take(struct sc_target *t, pid_t pid);
 /* Lets every thread go on where it was, with the signals it was owed, and forgets it. */
 void sc_target_release(struct sc_target *t);
+/* The same, but we go on to trace it. */
+void sc_target_resume(struct sc_target *t);
 
 /* All n bytes, or -errno. */
 int sc_target_read(struct sc_target *t, uint64_t at, void *buf, size_t n);

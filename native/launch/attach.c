@@ -12,6 +12,7 @@
 
 #include <scope/inject.h>
 
+#include "inject/crash.h"
 #include "inject/inject.h"
 #include "launch/launch.h"
 
@@ -157,7 +158,8 @@ static int attach_pid(const struct sc_install *in, pid_t pid, int flagc, char **
 {
 	struct sc_inject_error error = {""};
 	struct sc_session s = {.owner = owner_of(pid), .target = pid};
-	char buf[8192], *argv[512];
+	char buf[8192], *argv[512], config[PATH_MAX + 16];
+	struct sc_crash_options watch = {.config = config};
 	long stopped = 0;
 	int argc = cmdline_of(pid, buf, sizeof(buf), argv, 512), err, status;
 
@@ -186,6 +188,9 @@ static int attach_pid(const struct sc_install *in, pid_t pid, int flagc, char **
 	err = sc_relay_start(&s, in);
 	if (err < 0)
 		fprintf(stderr, "scope attach: cannot start the relay: %s\n", strerror(-err));
+	snprintf(config, sizeof(config), "%s/scope.yml", s.dir);
+	if (sc_crash_wish(&s, &watch) && (err = sc_crash_watch_process(pid, &watch)) < 0)
+		fprintf(stderr, "scope attach: no crash files: cannot watch the process: %s\n", strerror(-err));
 	printf("Attached to pid %d (%s), session %lu; it stood for %ld.%ld ms\n", (int)pid, argv[0], s.id, stopped / 1000,
 	       stopped % 1000 / 100);
 	return 0;

@@ -59,6 +59,11 @@ int sc_command_find(const char *name, char *path, size_t size);
  */
 int sc_prepare(const struct sc_install *in, const struct sc_session *s, int flagc, char **flags);
 
+struct sc_crash_options;
+
+/* Whether `prepare` asks for crash files (it leaves a file `crash`), and which. */
+bool sc_crash_wish(const struct sc_session *s, struct sc_crash_options *watch);
+
 /* Whether the value of a flag of `run` is the next word. */
 bool sc_flag_takes_value(const char *flag);
 

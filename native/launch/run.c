@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "inject/crash.h"
 #include "inject/inject.h"
 #include "launch/launch.h"
 
@@ -117,16 +118,44 @@ int sc_run_begin(const struct sc_install *in, struct sc_session *s, int flagc, c
 	return 0;
 }
 
+bool sc_crash_wish(const struct sc_session *s, struct sc_crash_options *watch)
+{
+	char path[PATH_MAX + 32], words[64] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/crash", s->dir);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	if (!fgets(words, sizeof(words), f))
+		words[0] = '\0';
+	fclose(f);
+	watch->backtrace = strstr(words, "backtrace") != NULL;
+	watch->core = strstr(words, "coredump") != NULL;
+	return watch->backtrace || watch->core;
+}
+
+/* A static image gets the library from outside; one that is watched for crashes has a tracer. */
+static void help_next_exec(const struct sc_session *s, const struct sc_install *in, const char *path)
+{
+	char notes[PATH_MAX + 16], config[PATH_MAX + 16];
+	struct sc_crash_options watch = {.config = config};
+	struct sc_exec_help help = {.dir = s->channels, .notes = notes};
+
+	snprintf(notes, sizeof(notes), "%s/notes", s->channels);
+	snprintf(config, sizeof(config), "%s/scope.yml", s->dir);
+	if (sc_inject_is_static(path) == 1)
+		help.library = in->libscope;
+	if (sc_crash_wish(s, &watch))
+		help.crash = &watch;
+	if (help.library || help.crash)
+		sc_inject_next_exec(&help);
+}
+
 int sc_run_exec(const struct sc_install *in, const struct sc_session *s, const char *path, char **argv)
 {
 	sc_env_set(s, in);
-	if (sc_inject_is_static(path) == 1) {
-		char notes[PATH_MAX + 16];
-
-		/* No loader, no LD_PRELOAD: the library is put in from outside. Failing that, the session says so. */
-		snprintf(notes, sizeof(notes), "%s/notes", s->dir);
-		sc_inject_next_exec(in->libscope, s->channels, notes);
-	}
+	help_next_exec(s, in, path);
 	execv(path, argv);
 	if (errno == ENOEXEC) { /* a script without #!: a shell runs it, as it would itself */
 		size_t argc = 0;
@@ -162,7 +191,7 @@ int sc_inject_exec(const struct sc_install *in, const char *path, char **argv)
 
 	if (dir && *dir) {
 		snprintf(notes, sizeof(notes), "%s/notes", dir);
-		sc_inject_next_exec(in->libscope, dir, notes);
+		sc_inject_next_exec(&(struct sc_exec_help){.library = in->libscope, .dir = dir, .notes = notes});
 	}
 	execv(path, argv);
 	return errno == ENOENT ? 127 : 126;

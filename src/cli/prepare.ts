@@ -33,9 +33,17 @@ async function prepare(context: Context, command: Command, workdir: string, word
   const flags = parseFlags(command, words);
   const config = sessionConfig(workdir, flags, context.env, process.cwd());
   writeFileSync(join(workdir, FILES.config), configText(config), {mode: 0o600});
+  writeCrashWish(workdir, config);
   const channels = join(workdir, FILES.channels);
   if (existsSync(channels)) makeHub(context, realpathSync(channels), config);
   return 0;
+}
+
+/** Tells the launcher to watch the command for crashes (native/inject/crash.h). */
+function writeCrashWish(workdir: string, config: Config): void {
+  const {backtrace, coredump} = config.libscope.snapshot;
+  const words = [backtrace && 'backtrace', coredump && 'coredump'].filter(Boolean);
+  if (words.length > 0) writeFileSync(join(workdir, 'crash'), `${words.join(' ')}\n`);
 }
 
 function makeHub(context: Context, dir: string, config: Config): void {

@@ -70,6 +70,8 @@ function overrides(flags: RunFlags, cwd: string): Override[] {
   set('verbosity', ['metric', 'format', 'verbosity'], flags.verbosity);
   set('payloads', ['payload', 'enable'], true);
   set('loglevel', ['libscope', 'log', 'level'], flags.loglevel);
+  set('backtrace', ['libscope', 'snapshot', 'backtrace'], true);
+  set('coredump', ['libscope', 'snapshot', 'coredump'], true);
   return found;
 }
 

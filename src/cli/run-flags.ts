@@ -14,6 +14,8 @@ export interface RunFlags {
   verbosity?: number;
   payloads?: boolean;
   loglevel?: string;
+  backtrace?: boolean;
+  coredump?: boolean;
   userconfig?: string;
 }
 
@@ -44,6 +46,8 @@ export function addRunFlags(command: Command): Command {
     )
     .option('-p, --payloads', 'capture payloads of connections')
     .addOption(new Option('--loglevel <level>', 'level of the log').argParser(logLevel))
+    .option('-b, --backtrace', 'write the stack to /tmp/appscope/PID when the program crashes')
+    .option('-d, --coredump', 'write a core to /tmp/appscope/PID when the program crashes')
     .option('-u, --userconfig <file>', 'configuration file (scope.yml) to use');
 }
 
@@ -78,6 +82,8 @@ export function checkRunFlags(command: Command): void {
         'verbosity',
         'payloads',
         'loglevel',
+        'backtrace',
+        'coredump',
       ],
     ],
   ]);

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Other versions of glibc: root folders of Debian releases, made by test/peers/install.sh. In each, programs behave the same
+// scoped and bare, and the calls seen equal the tracer's.
+import {existsSync, readdirSync, readFileSync} from 'node:fs';
+import {homedir} from 'node:os';
+import {join} from 'node:path';
+import {afterAll, describe, expect, test} from 'vitest';
+import {channelDir, cleanup, library, makeDir, type Outcome, program, root, run} from '../programs/support.js';
+import {hookedCalls, seen} from '../programs/truth.js';
+
+const cache = process.env.APPSCOPE_TEST_PEERS ?? join(homedir(), '.cache/appscope-test-peers');
+
+/** Release → glibc, and whether programs built here (glibc 2.36) run there. */
+const RELEASES: Record<string, {glibc: string; ours: boolean}> = {
+  bullseye: {glibc: '2.31', ours: false},
+  trixie: {glibc: '2.41', ours: true},
+  sid: {glibc: '2.4x', ours: true},
+};
+
+afterAll(cleanup);
+
+/** A command inside the release's root, with /proc, /dev and this project at their places; mounts end with it. */
+function inside(release: string, argv: string[], env: Record<string, string> = {}): string[] {
+  const script = `set -e; r=$1; p=$2; w=$3; shift 3
+mount --rbind /dev $r/dev; mount -t proc proc $r/proc
+mkdir -p $r$p $r/mnt/w; mount --bind $p $r$p; mount --bind $w $r/mnt/w
+exec chroot $r env -C /mnt/w ${Object.entries(env)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(' ')} "$@"`;
+  return ['unshare', '-m', '--propagation', 'private', 'sh', '-c', script, 'sh', join(cache, `chroot-${release}`), root, makeDir(), ...argv];
+}
+
+const scoped = (dir: string) => ({LD_PRELOAD: library, SCOPE_DIR: dir});
+
+/** Outcome without the files: they lie in the bound folder. */
+const plain = ({status, signal, stdout, stderr}: Outcome) => ({status, signal, stdout, stderr});
+
+async function same(release: string, argv: string[]): Promise<void> {
+  const bare = plain(await run(inside(release, argv)));
+  const with_ = plain(await run(inside(release, argv, scoped(channelDir()))));
+  expect(with_).toEqual(bare);
+  expect(bare.status).not.toBeNull();
+}
+
+async function complete(release: string, argv: string[]): Promise<void> {
+  const dir = channelDir();
+  await run(inside(release, argv, scoped(dir)));
+  const before = seen(dir).calls;
+  const out = join(makeDir(), 'calls');
+  await run([program('tracer'), out, 'libscope.so', ...inside(release, argv, scoped(dir))], {}, {timeoutMs: 100_000});
+  const after = seen(dir).calls;
+  const truth: Record<string, number> = {};
+  for (const line of readFileSync(out, 'utf8').trim().split('\n')) {
+    const [nr, n] = line.split(' ').map(Number);
+    const name = hookedCalls.get(nr!);
+    if (name) truth[name] = n!;
+  }
+  const ours: Record<string, number> = {};
+  for (const [name, n] of Object.entries(after)) if (n > (before[name] ?? 0)) ours[name] = n - (before[name] ?? 0);
+  expect(Object.keys(truth).length).toBeGreaterThan(3);
+  expect(ours).toEqual(truth);
+}
+
+const COMMANDS: [string, string[]][] = [
+  ['ls', ['ls', '-lR', '/etc']],
+  ['a shell pipeline', ['bash', '-c', 'for i in 1 2 3; do seq 50 | sort -r | head -1; done; (cat /etc/passwd; exit 3) | wc -l; exit 4']],
+  ['perl', ['perl', '-e', 'open F, "/etc/passwd"; print while <F>; unlink "none"; exit 2']],
+  ['python with threads', ['python3', '-c', 'import threading\nts=[threading.Thread(target=lambda: open("/etc/passwd").read()) for i in range(20)]\nfor t in ts: t.start()\nfor t in ts: t.join()\nprint("ok")']],
+];
+
+const OURS: [string, string[]][] = [
+  ['calls', []],
+  ['sockets', []],
+  ['threads', []],
+  ['forks', []],
+  ['signals', []],
+  ['cancel', []],
+  ['busy', ['4']],
+];
+
+for (const [release, {glibc, ours}] of Object.entries(RELEASES)) {
+  const dir = join(cache, `chroot-${release}`);
+  describe.skipIf(!existsSync(dir) || readdirSync(dir).length === 0)(`Debian ${release}, glibc ${glibc}`, () => {
+    for (const [name, argv] of COMMANDS) {
+      const found = () => argv[0] !== 'python3' || existsSync(join(dir, 'usr/bin/python3'));
+      test.skipIf(!found())(`${name} behaves as it does bare`, () => same(release, argv));
+      test.skipIf(!found())(`every call of ${name} is seen`, () => complete(release, argv));
+    }
+    for (const [name, args] of ours ? OURS : []) {
+      test(`${name} behaves as it does bare`, () => same(release, [program(name), ...args]));
+    }
+    for (const name of ours ? ['calls', 'sockets', 'threads'] : []) {
+      test(`every call of ${name} is seen`, () => complete(release, [program(name)]));
+    }
+  });
+}
