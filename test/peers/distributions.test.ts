@@ -5,7 +5,16 @@ import {existsSync, readdirSync, readFileSync} from 'node:fs';
 import {homedir} from 'node:os';
 import {join} from 'node:path';
 import {afterAll, describe, expect, test} from 'vitest';
-import {channelDir, cleanup, library, makeDir, type Outcome, program, root, run} from '../programs/support.js';
+import {
+  channelDir,
+  cleanup,
+  library,
+  makeDir,
+  type Outcome,
+  program,
+  root,
+  run,
+} from '../programs/support.js';
 import {hookedCalls, seen} from '../programs/truth.js';
 
 const cache = process.env.APPSCOPE_TEST_PEERS ?? join(homedir(), '.cache/appscope-test-peers');
@@ -27,7 +36,20 @@ mkdir -p $r$p $r/mnt/w; mount --bind $p $r$p; mount --bind $w $r/mnt/w
 exec chroot $r env -C /mnt/w ${Object.entries(env)
     .map(([key, value]) => `${key}=${value}`)
     .join(' ')} "$@"`;
-  return ['unshare', '-m', '--propagation', 'private', 'sh', '-c', script, 'sh', join(cache, `chroot-${release}`), root, makeDir(), ...argv];
+  return [
+    'unshare',
+    '-m',
+    '--propagation',
+    'private',
+    'sh',
+    '-c',
+    script,
+    'sh',
+    join(cache, `chroot-${release}`),
+    root,
+    makeDir(),
+    ...argv,
+  ];
 }
 
 const scoped = (dir: string) => ({LD_PRELOAD: library, SCOPE_DIR: dir});
@@ -47,7 +69,11 @@ async function complete(release: string, argv: string[]): Promise<void> {
   await run(inside(release, argv, scoped(dir)));
   const before = seen(dir).calls;
   const out = join(makeDir(), 'calls');
-  await run([program('tracer'), out, 'libscope.so', ...inside(release, argv, scoped(dir))], {}, {timeoutMs: 100_000});
+  await run(
+    [program('tracer'), out, 'libscope.so', ...inside(release, argv, scoped(dir))],
+    {},
+    {timeoutMs: 100_000},
+  );
   const after = seen(dir).calls;
   const truth: Record<string, number> = {};
   for (const line of readFileSync(out, 'utf8').trim().split('\n')) {
@@ -56,16 +82,31 @@ async function complete(release: string, argv: string[]): Promise<void> {
     if (name) truth[name] = n!;
   }
   const ours: Record<string, number> = {};
-  for (const [name, n] of Object.entries(after)) if (n > (before[name] ?? 0)) ours[name] = n - (before[name] ?? 0);
+  for (const [name, n] of Object.entries(after))
+    if (n > (before[name] ?? 0)) ours[name] = n - (before[name] ?? 0);
   expect(Object.keys(truth).length).toBeGreaterThan(3);
   expect(ours).toEqual(truth);
 }
 
 const COMMANDS: [string, string[]][] = [
   ['ls', ['ls', '-lR', '/etc']],
-  ['a shell pipeline', ['bash', '-c', 'for i in 1 2 3; do seq 50 | sort -r | head -1; done; (cat /etc/passwd; exit 3) | wc -l; exit 4']],
+  [
+    'a shell pipeline',
+    [
+      'bash',
+      '-c',
+      'for i in 1 2 3; do seq 50 | sort -r | head -1; done; (cat /etc/passwd; exit 3) | wc -l; exit 4',
+    ],
+  ],
   ['perl', ['perl', '-e', 'open F, "/etc/passwd"; print while <F>; unlink "none"; exit 2']],
-  ['python with threads', ['python3', '-c', 'import threading\nts=[threading.Thread(target=lambda: open("/etc/passwd").read()) for i in range(20)]\nfor t in ts: t.start()\nfor t in ts: t.join()\nprint("ok")']],
+  [
+    'python with threads',
+    [
+      'python3',
+      '-c',
+      'import threading\nts=[threading.Thread(target=lambda: open("/etc/passwd").read()) for i in range(20)]\nfor t in ts: t.start()\nfor t in ts: t.join()\nprint("ok")',
+    ],
+  ],
 ];
 
 const OURS: [string, string[]][] = [
@@ -80,17 +121,20 @@ const OURS: [string, string[]][] = [
 
 for (const [release, {glibc, ours}] of Object.entries(RELEASES)) {
   const dir = join(cache, `chroot-${release}`);
-  describe.skipIf(!existsSync(dir) || readdirSync(dir).length === 0)(`Debian ${release}, glibc ${glibc}`, () => {
-    for (const [name, argv] of COMMANDS) {
-      const found = () => argv[0] !== 'python3' || existsSync(join(dir, 'usr/bin/python3'));
-      test.skipIf(!found())(`${name} behaves as it does bare`, () => same(release, argv));
-      test.skipIf(!found())(`every call of ${name} is seen`, () => complete(release, argv));
-    }
-    for (const [name, args] of ours ? OURS : []) {
-      test(`${name} behaves as it does bare`, () => same(release, [program(name), ...args]));
-    }
-    for (const name of ours ? ['calls', 'sockets', 'threads'] : []) {
-      test(`every call of ${name} is seen`, () => complete(release, [program(name)]));
-    }
-  });
+  describe.skipIf(!existsSync(dir) || readdirSync(dir).length === 0)(
+    `Debian ${release}, glibc ${glibc}`,
+    () => {
+      for (const [name, argv] of COMMANDS) {
+        const found = () => argv[0] !== 'python3' || existsSync(join(dir, 'usr/bin/python3'));
+        test.skipIf(!found())(`${name} behaves as it does bare`, () => same(release, argv));
+        test.skipIf(!found())(`every call of ${name} is seen`, () => complete(release, argv));
+      }
+      for (const [name, args] of ours ? OURS : []) {
+        test(`${name} behaves as it does bare`, () => same(release, [program(name), ...args]));
+      }
+      for (const name of ours ? ['calls', 'sockets', 'threads'] : []) {
+        test(`every call of ${name} is seen`, () => complete(release, [program(name)]));
+      }
+    },
+  );
 }
