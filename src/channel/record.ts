@@ -182,14 +182,15 @@ export class RecordCursor {
     const start = this.#at + STRUCT_SIZE[this.type]!;
     const end = this.#at + this.used;
     const bytes = this.#bytes;
+    const copy = Buffer.allocUnsafe(end - start + 2);
+    let at = 0;
+    copy[at++] = QUOTE;
     for (let i = start; i < end; i++) {
       const c = bytes[i]!;
       if (c < 0x20 || c > 0x7e || c === QUOTE || c === BACKSLASH) return undefined;
+      copy[at++] = c;
     }
-    const copy = Buffer.allocUnsafe(end - start + 2);
-    bytes.copy(copy, 1, start, end);
-    copy[0] = QUOTE;
-    copy[end - start + 1] = QUOTE;
+    copy[at] = QUOTE;
     return copy;
   }
 

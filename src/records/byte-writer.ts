@@ -21,6 +21,7 @@ for (const [char, letter] of [
 const PLAIN = new Uint8Array(128);
 for (let c = 0x20; c < 128; c++) PLAIN[c] = c === 0x22 || c === 0x5c ? 0 : 1;
 
+const POWERS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 /** Copies below this length are faster in a loop than by TypedArray.set. */
@@ -168,9 +169,9 @@ export class ByteWriter {
     this.#padded(rest, digits);
   }
 
-  /** A whole number from 0 on, with zeros in front up to `least` digits. */
+  /** A whole number from 0 on, with zeros in front up to `least` digits, 9 at most. */
   digits(value: number, least: number): void {
-    if (value >= 10 ** least) {
+    if (value >= POWERS[least]!) {
       this.integer(value);
       return;
     }

@@ -42,7 +42,7 @@ export class ProcessImage implements Image {
   reportedAt: number;
   readonly #out: RelayRecord[];
   // Bounded, for the case that the records of closes were lost.
-  readonly #files: Map<number, OpenFile> = new BoundedMap<number, OpenFile>(OBJECTS_KEPT);
+  readonly #files = new Map<number, OpenFile>();
   readonly #connections: Map<number, Connection> = new BoundedMap<number, Connection>(OBJECTS_KEPT);
   /** Closed objects, the last ones; the place of the oldest is used next. */
   readonly #closed = new Float64Array(CLOSED_KEPT);
@@ -136,6 +136,7 @@ export class ProcessImage implements Image {
   }
 
   opened(object: number, file: OpenFile): void {
+    if (this.#files.size >= OBJECTS_KEPT) this.#files.delete(this.#files.keys().next().value!);
     this.#files.set(object, file);
   }
 
