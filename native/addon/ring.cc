@@ -145,7 +145,31 @@ bool Ring::Plausible(uint64_t position, uint64_t head, const WriterState &writer
 	       SoundRecord(reinterpret_cast<uint8_t *>(record), len);
 }
 
-void Ring::Release(uint64_t start, uint64_t end)
+/*
+ * Zeroes what was taken. Of a filler only the header was ever written: the rest is zero, and may be
+ * memory that does not exist yet.
+ */
+void Ring::Clear(uint64_t start, uint64_t end)
+{
+	uint64_t at = start, from = start;
+
+	while (at < end) {
+		size_t offset = at & kMask;
+		struct sc_record *record = At(at);
+		uint32_t len = LoadLength(record);
+
+		if (!PlausibleLength(len, LoadType(record), offset, end - at))
+			break;
+		at += len;
+		if (LoadType(record) != SC_REC_PAD || offset + len != SC_RING_SIZE)
+			continue;
+		Zero(from, at - len + std::min<size_t>(len, sizeof(struct sc_record)));
+		from = at;
+	}
+	Zero(from, end);
+}
+
+void Ring::Zero(uint64_t start, uint64_t end)
 {
 	size_t offset = start & kMask;
 	size_t bytes = end - start;
@@ -153,6 +177,11 @@ void Ring::Release(uint64_t start, uint64_t end)
 
 	memset(ring_ + offset, 0, first);
 	memset(ring_, 0, bytes - first);
+}
+
+void Ring::Release(uint64_t start, uint64_t end)
+{
+	Clear(start, end);
 	tail_ = end;
 	/* Zeroes before the space is given back. Pairs with the acquire of tail in the writers' reserve. */
 	shard_->tail.store(end, std::memory_order_release);

@@ -77,6 +77,8 @@ class Ring {
 	bool Plausible(uint64_t position, uint64_t head, const WriterState &writer) const;
 	bool GiveUp(uint64_t position, const WriterState &writer);
 	uint64_t Skip(uint64_t position, uint64_t head, const WriterState &writer) const;
+	void Clear(uint64_t start, uint64_t end);
+	void Zero(uint64_t start, uint64_t end);
 
 	struct sc_shard *shard_ = nullptr;
 	uint8_t *ring_ = nullptr;

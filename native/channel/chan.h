@@ -76,6 +76,7 @@ struct sc_chan {
 	_Atomic(int32_t) threads;   /* threads alive, as far as seen */
 	_Atomic(uint32_t) shards;   /* bit per shard that is allocated */
 	_Atomic(uint32_t) ring_ready[SC_SHARDS]; /* bytes allocated, from each ring's start */
+	_Atomic(uint32_t) ring_total;            /* their sum */
 	_Atomic(uint32_t) owned;    /* bit per shard that one thread owns */
 	struct sc_thread thread[SC_THREADS];
 
@@ -291,6 +292,7 @@ static inline void sc_count_call(const struct sc_ctx *x, uint32_t nr)
 
 #define SC_RING_FIRST (8u * 1024u)  /* of the first ring, from the start */
 #define SC_RING_PIECE (16u * 1024u) /* a ring's memory is made in such steps */
+#define SC_RING_TOTAL (1792u * 1024u) /* of all rings: with the rest a channel stays below 2 MiB */
 
 /* The memory of ring n and of its shard is there up to end; 0: there is none to have. */
 int sc_ring_ready(const struct sc_ctx *x, uint32_t n, uint32_t end);

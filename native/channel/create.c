@@ -177,6 +177,7 @@ static void reset_private(void)
 	sc_chan.shards = 1;
 	memset(sc_chan.ring_ready, 0, sizeof(sc_chan.ring_ready));
 	sc_chan.ring_ready[0] = SC_RING_FIRST;
+	sc_chan.ring_total = SC_RING_FIRST;
 	sc_chan.owned = 0;
 	sc_chan.threads = 1;
 	sc_chan.threaded = 0;
@@ -334,6 +335,6 @@ void sc_chan_quiet(void)
 	if (sc_chan.quiet || !sc_enter(&x))
 		return;
 	for (uint32_t n = 0; n < SC_SHARDS; n++)
-		sc_ring_ready(&x, n, SC_RING_SIZE);
+		sc_ring_ready(&x, n, SC_RING_TOTAL / SC_SHARDS);
 	sc_fd_populate(&x);
 }

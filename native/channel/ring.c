@@ -15,8 +15,8 @@ static void count_lost(const struct sc_ctx *x, enum sc_lost cause)
 }
 
 /*
- * The ring's memory up to end exists, or does now. It grows in pieces: a program that runs for a
- * moment pays for what it uses. After the first lap all of it is there.
+ * The ring's memory up to end exists, or does now. It grows in pieces, and only while the relay is
+ * behind (see take_room): a calm program keeps to a few pages.
  */
 static int grow(const struct sc_ctx *x, uint32_t n, uint32_t end)
 {
@@ -24,15 +24,24 @@ static int grow(const struct sc_ctx *x, uint32_t n, uint32_t end)
 	uint32_t have = atomic_load_explicit(ready, memory_order_relaxed);
 
 	end = (end + SC_RING_PIECE - 1) & ~(SC_RING_PIECE - 1);
+	if (end > SC_RING_SIZE)
+		end = SC_RING_SIZE;
 	if (end <= have)
 		return 1;
+	if (atomic_load_explicit(&sc_chan.ring_total, memory_order_relaxed) + end - have >
+	    SC_RING_TOTAL)
+		return 0;
 	if (!sc_chan_populate(sc_chan_ring(x->base, n) + have, end - have,
 			      SC_RING_OFF + (size_t)n * SC_RING_SIZE + have, ".chan"))
 		return 0;
 	/* Another thread may have gone further meanwhile. */
-	while (have < end && !atomic_compare_exchange_weak_explicit(
-				     ready, &have, end, memory_order_relaxed, memory_order_relaxed))
-		;
+	while (have < end) {
+		if (!atomic_compare_exchange_weak_explicit(ready, &have, end, memory_order_relaxed,
+							   memory_order_relaxed))
+			continue;
+		atomic_fetch_add_explicit(&sc_chan.ring_total, end - have, memory_order_relaxed);
+		break;
+	}
 	return 1;
 }
 
@@ -55,6 +64,31 @@ int sc_ring_ready(const struct sc_ctx *x, uint32_t n, uint32_t end)
 	return 1;
 }
 
+/*
+ * The allocated part of ring nr ends before n bytes at offset `at` do. With little pending the
+ * writer goes back to the start (sets pad: a record that fills the ring's rest, of which only the
+ * header is ever touched); else the ring grows. 0: neither can be.
+ */
+static int take_room(const struct sc_ctx *x, uint32_t nr, uint32_t at, uint32_t n, uint64_t used,
+		     uint32_t *pad)
+{
+	uint32_t ready = atomic_load_explicit(&sc_chan.ring_ready[nr], memory_order_relaxed);
+	uint32_t rest = SC_RING_SIZE - at;
+	int fits = at && n + 8 <= ready && used + rest + n <= SC_RING_SIZE;
+
+	if (!fits || used > ready / 2) {
+		if (sc_ring_ready(x, nr, at + n + 8)) {
+			if (at)
+				sc_hub_ring();
+			return 1;
+		}
+		if (!fits)
+			return 0;
+	}
+	*pad = rest;
+	return 1;
+}
+
 /* Takes n bytes of a ring. NULL: full, or no memory for it. */
 static struct sc_record *reserve(const struct sc_ctx *x, uint32_t nr, uint32_t n)
 {
@@ -62,21 +96,21 @@ static struct sc_record *reserve(const struct sc_ctx *x, uint32_t nr, uint32_t n
 	char *ring = sc_chan_ring(x->base, nr);
 	uint64_t head = atomic_load_explicit(&shard->head, memory_order_relaxed);
 	uint64_t used;
-	uint32_t at, pad, end;
+	uint32_t at, pad, ready;
 
 	do {
 		/* What the reader zeroed before it moved tail is seen: pairs with its release. */
 		uint64_t tail = atomic_load_explicit(&shard->tail, memory_order_acquire);
 
 		at = (uint32_t)(head % SC_RING_SIZE);
-		pad = n > SC_RING_SIZE - at ? SC_RING_SIZE - at : 0;
 		used = head - tail;
-		if (used + pad + n > SC_RING_SIZE)
+		ready = atomic_load_explicit(&sc_chan.ring_ready[nr], memory_order_relaxed);
+		pad = n > SC_RING_SIZE - at ? SC_RING_SIZE - at : 0;
+		/* 8 bytes are kept for the header of a filler. */
+		if (sc_unlikely(!pad && at + n + 8 > ready && ready < SC_RING_SIZE) &&
+		    !take_room(x, nr, at, n, used, &pad))
 			return NULL;
-		end = pad ? SC_RING_SIZE : at + n;
-		if (sc_unlikely(end > atomic_load_explicit(&sc_chan.ring_ready[nr],
-							   memory_order_relaxed)) &&
-		    !sc_ring_ready(x, nr, end))
+		if (used + pad + n > SC_RING_SIZE)
 			return NULL;
 	} while (!atomic_compare_exchange_weak_explicit(&shard->head, &head, head + pad + n,
 							memory_order_relaxed,
@@ -88,9 +122,9 @@ static struct sc_record *reserve(const struct sc_ctx *x, uint32_t nr, uint32_t n
 		filler->type = SC_REC_PAD;
 		atomic_store_explicit(&filler->len, pad, memory_order_release);
 		at = 0;
-	}
-	if (sc_unlikely(used <= HIGH_WATER && used + pad + n > HIGH_WATER))
+	} else if (sc_unlikely(used <= HIGH_WATER && used + n > HIGH_WATER)) {
 		sc_hub_ring();
+	}
 	return (struct sc_record *)(ring + at);
 }
 

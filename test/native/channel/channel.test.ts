@@ -24,6 +24,7 @@ describe('the channel as its writer keeps it', () => {
   for (const name of [
     'info',
     'laps',
+    'calm',
     'overflow',
     'limit',
     'threads',

@@ -77,7 +77,7 @@ static uint64_t drain(unsigned n, void (*each)(const struct sc_record *r))
 			if (each)
 				each(r);
 		}
-		memset((void *)r, 0, len);
+		memset((void *)r, 0, r->type == SC_REC_PAD && len > 48 ? 48 : len);
 		tail += len;
 		atomic_store_explicit(&s->tail, tail, memory_order_release);
 	}
@@ -123,6 +123,22 @@ static void test_laps(void)
 	NEED(expected == 100000 && x.head->rings == 1 && x.head->records == 100000);
 }
 
+/* A relay that keeps up: the ring goes back to its start instead of growing. */
+static void test_calm(void)
+{
+	struct sc_ctx x;
+
+	create();
+	x = enter();
+	for (uint64_t i = 0; i < 100000; i++) {
+		NEED(put(&x, 100, i));
+		if (i % 20 == 0)
+			drain(0, in_order);
+	}
+	drain(0, in_order);
+	NEED(expected == 100000 && x.head->rings == 1 && sc_chan.ring_ready[0] <= SC_RING_PIECE);
+}
+
 static void test_overflow(void)
 {
 	struct sc_ctx x;
@@ -135,7 +151,8 @@ static void test_overflow(void)
 	NEED(x.head->rings == (1u << SC_SHARDS) - 1 && x.head->lost[SC_LOST_FULL] == 1);
 	NEED(n >= SC_SHARDS * (SC_RING_SIZE / 1048 - 1));
 	for (unsigned i = 0; i < SC_SHARDS; i++)
-		found += drain(i, NULL);
+		if (x.head->rings & 1u << i)
+			found += drain(i, NULL);
 	NEED(found == n && put(&x, 1000, 0));
 	NEED(!sc_record_begin(&x, SC_REC_TEXT, 1, SC_RECORD_MAX));
 	NEED(x.head->lost[SC_LOST_BIG] == 1);
@@ -320,7 +337,7 @@ static void test_quiet(void)
 	NEED(x.head->rings == (1u << SC_SHARDS) - 1 && x.head->fd_blocks == 0xffffffff);
 	while (put(&x, 1000, n))
 		n++;
-	NEED(n >= SC_SHARDS * (SC_RING_SIZE / 1048 - 1));
+	NEED(n >= SC_RING_TOTAL / 1048 * 9 / 10 && sc_chan.ring_total <= SC_RING_TOTAL);
 	NEED(!sc_fd_get(&x, 5000) && sc_fd_get(&x, 1000));
 }
 
@@ -368,7 +385,7 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*run)(void);
-	} test[] = {{"info", test_info},     {"laps", test_laps},
+	} test[] = {{"info", test_info},     {"laps", test_laps}, {"calm", test_calm},
 		    {"overflow", test_overflow}, {"limit", test_limit},
 		    {"threads", test_threads},   {"fork", test_fork},
 		    {"descriptors", test_descriptors}, {"quiet", test_quiet},
