@@ -12,15 +12,14 @@ static struct {
 	long (*send2)(void *session, const void *data, size_t size, size_t pad, unsigned flags);
 	long (*send_early)(void *session, const void *data, size_t size);
 	int (*handshake)(void *session);
-	int (*get_int)(void *session); /* called, not hooked */
+	int (*get_int)(const void *session); /* called, not hooked */
 	bool used;
 } gnutls;
 
 /* With a transport of the program's own the number may be half a pointer: the table refuses it. */
 static inline void moved(void *session, uint32_t tx, const void *data, long n)
 {
-	sc_tls_moved(session, gnutls.get_int ? gnutls.get_int(session) : -1, tx, data,
-		     n > 0 ? (uint64_t)n : 0);
+	sc_tls_moved(session, gnutls.get_int, tx, data, n > 0 ? (uint64_t)n : 0);
 }
 
 static long recv_(void *session, void *data, size_t size)
@@ -96,7 +95,7 @@ bool sc_gnutls_object(const struct sc_object *o)
 	if (gnutls.used || !sc_entries_find(o, "gnutls_record_recv"))
 		return false;
 	gnutls.used = true;
-	gnutls.get_int = (int (*)(void *))sc_entries_find(o, "gnutls_transport_get_int");
+	gnutls.get_int = (int (*)(const void *))sc_entries_find(o, "gnutls_transport_get_int");
 	sc_tls_present();
 	two = sc_entries_find(o, "gnutls_record_send2") != NULL;
 	sc_entries_hook(o, hooks, two ? 6 : 7);

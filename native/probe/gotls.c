@@ -72,6 +72,6 @@ void sc_probe_go_tls(struct sc_call *call)
 	sc_tls_present();
 	/* The connection's memory may serve another one later: what it says now is right. */
 	sc_tls_bind((const void *)call->arg[0], fd);
-	sc_tls_moved((const void *)call->arg[0], fd, call->nr == 1, (const void *)call->arg[1],
+	sc_tls_moved((const void *)call->arg[0], NULL, call->nr == 1, (const void *)call->arg[1],
 		     (uint64_t)call->ret);
 }

@@ -15,14 +15,14 @@ static struct {
 	int32_t (*write)(void *fd, const void *buf, int32_t n);
 	int32_t (*recv)(void *fd, void *buf, int32_t n, int flags, uint32_t timeout);
 	int32_t (*send)(void *fd, const void *buf, int32_t n, int flags, uint32_t timeout);
-	int32_t (*native)(void *fd); /* PR_FileDesc2NativeHandle: called, not hooked */
+	int (*native)(const void *fd); /* PR_FileDesc2NativeHandle: called, not hooked */
 	bool ssl, nspr;
 } nss;
 
 static inline void moved(void *fd, uint32_t tx, const void *buf, int32_t n)
 {
 	if (n > 0 && sc_tls_bound(fd))
-		sc_tls_moved(fd, nss.native ? nss.native(fd) : -1, tx, buf, (uint64_t)n);
+		sc_tls_moved(fd, nss.native, tx, buf, (uint64_t)n);
 }
 
 static void *import(void *model, void *fd)
@@ -84,7 +84,7 @@ bool sc_nss_object(const struct sc_object *o)
 	}
 	if (!nss.nspr && sc_entries_find(o, "PR_FileDesc2NativeHandle")) {
 		nss.nspr = true;
-		nss.native = (int32_t(*)(void *))sc_entries_find(o, "PR_FileDesc2NativeHandle");
+		nss.native = (int (*)(const void *))sc_entries_find(o, "PR_FileDesc2NativeHandle");
 		return sc_entries_hook(o, nspr, sizeof(nspr) / sizeof(nspr[0])) > 0;
 	}
 	return false;

@@ -27,7 +27,7 @@ static uint32_t used;
 
 static inline void moved(const struct openssl *o, void *ssl, uint32_t tx, const void *buf, long n)
 {
-	sc_tls_moved(ssl, o->get_fd ? o->get_fd(ssl) : -1, tx, buf, n > 0 ? (uint64_t)n : 0);
+	sc_tls_moved(ssl, o->get_fd, tx, buf, n > 0 ? (uint64_t)n : 0);
 }
 
 static inline size_t done_of(int ret, const size_t *done)

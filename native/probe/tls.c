@@ -97,7 +97,8 @@ static struct sc_fd *stream_fd(const struct sc_ctx *x, int fd)
 }
 
 /* The descriptor of a session, or NULL. */
-static struct sc_fd *resolve(const struct sc_ctx *x, const void *session, int told, int *fd)
+static struct sc_fd *resolve(const struct sc_ctx *x, const void *session,
+			     int (*ask)(const void *), int *fd)
 {
 	struct session *s = find(session);
 	struct note *n = &notes[sc_thread_hash(x->tp)];
@@ -110,8 +111,8 @@ static struct sc_fd *resolve(const struct sc_ctx *x, const void *session, int to
 			return f;
 		}
 	}
-	*fd = told;
-	f = stream_fd(x, told);
+	*fd = ask ? ask(session) : -1;
+	f = stream_fd(x, *fd);
 	if (!f && n->tp == x->tp) {
 		*fd = n->fd;
 		f = stream_fd(x, n->fd);
@@ -123,7 +124,8 @@ static struct sc_fd *resolve(const struct sc_ctx *x, const void *session, int to
 	return f;
 }
 
-void sc_tls_moved(const void *session, int told, uint32_t tx, const void *bytes, uint64_t moved)
+void sc_tls_moved(const void *session, int (*ask)(const void *session), uint32_t tx,
+		  const void *bytes, uint64_t moved)
 {
 	struct sc_ctx x;
 	struct sc_fd *f;
@@ -131,7 +133,7 @@ void sc_tls_moved(const void *session, int told, uint32_t tx, const void *bytes,
 
 	if (!sc_enter(&x) || !(x.want & SC_WANT_STREAM))
 		return;
-	f = resolve(&x, session, told, &fd);
+	f = resolve(&x, session, ask, &fd);
 	if (!f || moved == 0)
 		return;
 	if (!(sc_fd_flags(f) & SC_FF_TLS) || sc_stream_wants(f, x.want))

@@ -13,9 +13,11 @@ void sc_tls_present(void);
 
 /*
  * A call of a TLS library returned. moved: plaintext bytes, 0: none (a handshake may still tell the
- * session's descriptor). fd: what the library says, -1: it does not. bytes NULL: they were not seen.
+ * session's descriptor). ask: the library's function for it, called when the session is new; NULL:
+ * there is none. bytes NULL: they were not seen.
  */
-void sc_tls_moved(const void *session, int fd, uint32_t tx, const void *bytes, uint64_t moved);
+void sc_tls_moved(const void *session, int (*ask)(const void *session), uint32_t tx,
+		  const void *bytes, uint64_t moved);
 
 /* The session is on this descriptor, and is one of TLS. */
 void sc_tls_bind(const void *session, int fd);
