@@ -43,7 +43,7 @@ export interface PipelineStats {
   seen: number;
   live: number;
   records: number;
-  /** Records lost by cause, of all images so far. */
+  /** Records lost by cause, of images that are over; losses() has all. */
   lost: Record<string, number>;
 }
 
@@ -251,7 +251,8 @@ export class Pipeline {
       image.process.endTime ??= channel.endedAt || now;
       if (channel.exitCode !== undefined) image.process.exitCode = channel.exitCode;
       running.end(now);
-      this.#keepTotals(running);
+      addLosses(this.#stats.lost, channel);
+      if (channel.failure !== undefined) this.#stats.lost.failed = (this.#stats.lost.failed ?? 0) + 1;
       if (channel.state === 'exec') this.#cpuOf.set(processKey(channel), process.state.cpuUs);
       else this.#cpuOf.delete(processKey(channel));
       this.#images.delete(key);
@@ -261,14 +262,11 @@ export class Pipeline {
     }
   }
 
-  #keepTotals({image}: Running): void {
-    const lost = image.channel.lost();
-    for (const [name, index] of Object.entries(LOST)) {
-      const cause = name.toLowerCase();
-      const value = lost[index] ?? 0;
-      if (value > 0) this.#stats.lost[cause] = (this.#stats.lost[cause] ?? 0) + value;
-    }
-    if (image.channel.failure !== undefined) this.#stats.lost.failed = (this.#stats.lost.failed ?? 0) + 1;
+  /** Records lost by cause, of living images too. */
+  losses(): Record<string, number> {
+    const sum = {...this.#stats.lost};
+    for (const {image} of this.#images.values()) addLosses(sum, image.channel);
+    return sum;
   }
 
   /** A record that a source could not take is a defect of ours: said and counted, never the end of the relay. */
@@ -286,5 +284,13 @@ export class Pipeline {
     this.#changed = true;
     this.#sink.append(this.#out);
     this.#out.length = 0;
+  }
+}
+
+function addLosses(sum: Record<string, number>, channel: Channel): void {
+  const lost = channel.lost();
+  for (const [name, index] of Object.entries(LOST)) {
+    const value = lost[index] ?? 0;
+    if (value > 0) sum[name.toLowerCase()] = (sum[name.toLowerCase()] ?? 0) + value;
   }
 }

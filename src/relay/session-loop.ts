@@ -146,7 +146,8 @@ export class SessionLoop {
     const {pipeline, writer, outputs} = this.#parts;
     writer.behind = this.#more;
     if (pipeline.dirty) {
-      const {seen, live, lost} = pipeline.stats;
+      const {seen, live} = pipeline.stats;
+      const lost = pipeline.losses();
       const destinations = outputs && {destinations: destinationsOf(outputs)};
       writer.setStatus({processes: {seen, live}, lost, notes: [...pipeline.notes], ...destinations});
       pipeline.commit();

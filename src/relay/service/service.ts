@@ -268,7 +268,8 @@ export class RelayService {
 
   status(): ServiceStatus {
     const {router, destinations} = this.#outputs.status();
-    const {seen, live, records, lost} = this.#pipeline.stats;
+    const {seen, live, records} = this.#pipeline.stats;
+    const lost = this.#pipeline.losses();
     const spool = this.#folder.stats();
     return {
       pid: process.pid,

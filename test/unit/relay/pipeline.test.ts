@@ -152,6 +152,7 @@ describe('losses', () => {
     const channel = relay.folder.add(memoryChannel(1));
     relay.run();
     channel.loss[LOST.FULL] = 12;
+    expect(relay.pipeline.losses()).toEqual({full: 12});
     relay.folder.end(channel);
     relay.run();
     expect(relay.metrics('scope.lost')[0]).toMatchObject({value: 12, attributes: {class: 'full'}});
