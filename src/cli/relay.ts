@@ -84,6 +84,8 @@ SIGHUP takes a changed configuration over, SIGTERM stops in order. docs/config.m
     );
 }
 
+const detail = (why: unknown): string => (why instanceof Error ? (why.stack ?? why.message) : String(why));
+
 async function serve(context: Context, flags: RelayFlags): Action {
   const loaded = loadRelay(context, flags);
   const {config} = loaded;
@@ -105,6 +107,10 @@ async function serve(context: Context, flags: RelayFlags): Action {
     log,
   });
   process.on('SIGHUP', () => void service.reload());
+  // Whatever goes wrong with one record or peer, the relay goes on; a log nobody reads any more is no reason to end.
+  process.on('unhandledRejection', (why) => log.error(`unexpected: ${detail(why)}`));
+  process.on('uncaughtException', (why) => log.error(`unexpected: ${detail(why)}`));
+  process.stderr.on('error', () => {});
   await new Promise<void>((resolve) => {
     let stopping = false;
     const stop = (signal: NodeJS.Signals): void => {

@@ -156,6 +156,39 @@ describe('scope relay', () => {
     }
   });
 
+  it('stops reading for a destination that must not drop, and loses nothing', async () => {
+    const free = createServer();
+    await new Promise<void>((resolve) => free.listen(0, '127.0.0.1', resolve));
+    const {port} = free.address() as {port: number};
+    await new Promise<void>((resolve) => free.close(() => resolve()));
+    await relay(
+      `exporters: {out: {type: socket, port: ${port}, start_message: false, queue: {max_bytes: 1MiB, when_full: block}, retry: {max: 200ms}}}
+event: {format: {maxeventpersec: 0}, watch: [{type: fs}]}
+routes: [{match: {kind: event}, to: [out]}]
+`,
+    );
+    app('for ((i = 0; i < 6000; i++)); do : < /etc/passwd; done');
+    const out = (): ServiceStatus['exporters'][number] => status().exporters[0]!;
+    await expect.poll(() => out().blocked, WAIT).toBe(true);
+    let lines = 0;
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.on('data', (bytes) => {
+        for (const byte of bytes) if (byte === 10) lines++;
+      });
+    });
+    try {
+      await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+      await expect.poll(() => out().sent, WAIT).toBeGreaterThan(6000);
+      await expect.poll(() => out().queued, WAIT).toBe(0);
+      expect(out().dropped).toMatchObject({queue_full: 0});
+      expect(status().lost).toEqual({});
+      await expect.poll(() => lines, WAIT).toBe(out().sent);
+    } finally {
+      server.close();
+    }
+  });
+
   it('takes a changed file over, refuses a wrong one, and says why', async () => {
     const one = await relay(`exporters: {out: {type: file, path: DIR/out}}\n${CONSOLE}`);
     app('echo first');
