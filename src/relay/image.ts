@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** One process image in the relay: its facts, its open files, its sources, and the filters its records pass. */
 import {readlinkSync} from 'node:fs';
-import type {Channel, RecordCursor} from '../channel/index.js';
+import {type Channel, FD_FLAG, type RecordCursor} from '../channel/index.js';
 import {type MetricWatch, metricName} from '../records/names.js';
 import type {Event, Metric, Payload, Process, RelayRecord, SourceType, Span} from '../records/types.js';
 import {BoundedMap} from './bounded-map.js';
@@ -111,8 +111,9 @@ export class ProcessImage implements Image {
     for (const [object, connection] of state.connections) this.#connections.set(object, connection);
     const {hostPid} = this.channel;
     if (hostPid === 0 || this.channel.ended) return;
-    for (const {fd, object, kind} of this.channel.fds()) {
-      if (!isFileKind(kind) || this.#files.has(object)) continue;
+    for (const {fd, object, kind, flags} of this.channel.fds()) {
+      // Standard streams are named by their number, wherever they lead.
+      if (!isFileKind(kind) || flags & FD_FLAG.CONSOLE || this.#files.has(object)) continue;
       try {
         const path = readlinkSync(`/proc/${hostPid}/fd/${fd}`);
         this.#files.set(object, {path, kind, perms: 0, owner: 0, group: 0});

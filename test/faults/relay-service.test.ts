@@ -108,12 +108,9 @@ describe('scope relay', () => {
   it('loses nothing over kill -9 at any point with a disk queue', async () => {
     const config = `exporters: {out: {type: file, path: DIR/out, queue: {type: disk}}}\nevent: {format: {maxeventpersec: 0}}\n${CONSOLE}`;
     let one = await relay(config);
-    const lines = 3000;
-    const writer = spawn(
-      '/bin/bash',
-      ['-c', `for ((i=0; i<${lines}; i++)); do echo line-$i-; (( i % 50 )) || sleep 0.02; done`],
-      {env: scoped(), stdio: 'ignore'},
-    );
+    const script =
+      'i=0; until [ -e stop ]; do for k in 1 2 3 4 5 6 7 8 9 10; do echo line-$i-; i=$((i+1)); done; sleep 0.01; done; echo $i > count';
+    const writer = spawn('/bin/bash', ['-c', script], {env: scoped(), stdio: 'ignore', cwd: dir});
     children.push(writer);
     const ended = new Promise((resolve) => writer.once('exit', resolve));
     for (let kills = 0; kills < 3; kills++) {
@@ -122,7 +119,10 @@ describe('scope relay', () => {
       await one.end('SIGKILL');
       one = await relay(config);
     }
+    writeFileSync(join(dir, 'stop'), '');
     await ended;
+    const lines = Number(text('count'));
+    expect(lines).toBeGreaterThan(100);
     const missing = (): number => {
       const found = new Set([...text('out').matchAll(/line-(\d+)-/g)].map((match) => match[1]));
       return lines - found.size;

@@ -61,13 +61,13 @@ export function readStatus(dir: string): ServiceStatus {
   }
 }
 
-/** Whether the process that wrote the status still runs. */
+/** Whether the process that wrote the status still runs. One that nobody has waited for yet does not. */
 export function isAlive(status: ServiceStatus): boolean {
   if (status.state === 'stopped') return false;
   try {
-    process.kill(status.pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    const stat = readFileSync(`/proc/${status.pid}/stat`, 'latin1');
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    return false;
   }
 }
