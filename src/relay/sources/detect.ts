@@ -5,6 +5,8 @@ import {REC, type RecordCursor} from '../../channel/index.js';
 import type {ProtocolDefinition} from '../settings.js';
 import type {Image, Source, SourceKind} from './source.js';
 
+/** Connections that are remembered. */
+const CONNECTIONS = 100_000;
 /** Bytes looked at, at most. */
 const LOOK = 256;
 /** Definitions of our own, after the user's; one of the user's with the same name replaces it. */
@@ -84,6 +86,8 @@ class DetectSource implements Source {
       return;
     }
     if (this.#seen.has(record.object)) return;
+    // Connections whose close was lost must not pile up.
+    if (this.#seen.size >= CONNECTIONS) this.#seen.clear();
     this.#seen.add(record.object);
     const definition = match(this.#compiled, record.data());
     if (definition !== undefined) detected(this.#image, record, definition.name);

@@ -13,6 +13,8 @@ import type {Image, Source, SourceKind} from './source.js';
 const CACHED_HEAD = 2048;
 const CACHED_HEADS = 1024;
 
+/** Connections of one image that are remembered. */
+const CONNECTIONS = 100_000;
 /** So long a response waits for the record of its request. */
 const EARLY_SECONDS = 2;
 
@@ -95,6 +97,7 @@ class HttpSource implements Source {
     if (parsed === undefined) return;
     let pairs = this.#http1.get(record.object);
     if (pairs === undefined) {
+      this.#makeRoom(this.#http1);
       pairs = new Http1Pairs(record.object, this.#sink);
       this.#http1.set(record.object, pairs);
       detected(this.#image, record, 'HTTP');
@@ -129,11 +132,17 @@ class HttpSource implements Source {
     let pairs = this.#http2.get(record.object);
     if (pairs === undefined) {
       const upgraded = this.#http1.get(record.object)?.upgraded;
+      this.#makeRoom(this.#http2);
       pairs = new Http2Pairs(record.object, this.#sink, this.#image.settings.events.headers, upgraded);
       this.#http2.set(record.object, pairs);
       detected(this.#image, record, 'HTTP');
     }
     pairs.frames(record, this.#time(record));
+  }
+
+  /** Connections whose close was lost must not pile up: the oldest goes. */
+  #makeRoom(map: ReadonlyMap<number, unknown>): void {
+    if (map.size >= CONNECTIONS) this.#close(map.keys().next().value!);
   }
 
   #close(object: number): void {
