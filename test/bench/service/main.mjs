@@ -12,7 +12,7 @@ const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const row = (what, value, reach) => console.log(`| service | ${what} | | ${value} | | | ${reach} |`);
 
 /** A relay with a configuration; `end` stops it and removes what it needed. */
-async function relay(exporters, more = '') {
+export async function relay(exporters, more = '') {
   const dir = mkdtempSync(join(tmpdir(), 'appscope-bench-'));
   const channels = mkdtempSync('/dev/shm/appscope-bench-');
   const file = join(dir, 'relay.yml');
@@ -58,7 +58,7 @@ ${more}`,
 const EVENTS =
   'routes: [{match: {kind: event}, to: [out]}, {match: {kind: [metric, start, span]}, to: [], final: true}]';
 
-async function throughput(what, exporter, reach) {
+export async function throughput(what, exporter, reach) {
   const one = await relay(exporter, EVENTS);
   await wait(500);
   const before = one.cpuMs();
