@@ -44,8 +44,8 @@ function field(record: RelayRecord, name: Field): string {
 export interface Template {
   /** Placeholders that are not known. */
   unknown: string[];
-  /** The same for every record. */
-  constant: boolean;
+  /** The same for all records of one kind of one process. */
+  perProcess: boolean;
   render(record: RelayRecord): string;
 }
 
@@ -56,7 +56,7 @@ export function compileTemplate(text: string): Template {
   const known = (name: string): name is Field => (TEMPLATE_FIELDS as readonly string[]).includes(name);
   return {
     unknown: names.filter((name) => !known(name)),
-    constant: names.length === 0,
+    perProcess: !names.some((name) => ['name', 'source', 'sourcetype'].includes(name)),
     render(record) {
       let out = parts[0]!;
       for (let i = 1; i < parts.length; i += 2) {

@@ -5,7 +5,7 @@ import {ByteWriter} from '../../records/byte-writer.js';
 import {tryWriteRecord} from '../../records/ndjson.js';
 import type {OtlpEncoder} from '../../records/otlp/encoder.js';
 import {compileTemplate} from '../../records/template.js';
-import type {RelayRecord} from '../../records/types.js';
+import type {Process, RelayRecord} from '../../records/types.js';
 
 export interface Message {
   topic: string;
@@ -38,9 +38,12 @@ export function topicName(text: string): string {
   return name === '' || name === '.' || name === '..' ? '_' : name;
 }
 
-interface Group {
+interface Address {
   topic: string;
   key: string;
+}
+
+interface Group extends Address {
   records: RelayRecord[];
 }
 
@@ -48,16 +51,41 @@ export function createKafkaEncoder(config: KafkaExporterConfig, otlp: OtlpEncode
   const topic = compileTemplate(config.topic);
   const key = compileTemplate(config.key);
   const out = new ByteWriter();
+  const perProcess = topic.perProcess && key.perProcess;
+  const known = new WeakMap<Process, Partial<Record<RelayRecord['kind'], Address>>>();
+
+  /** Where a record goes. */
+  function addressOf(record: RelayRecord): Address {
+    const made = known.get(record.process)?.[record.kind];
+    if (made !== undefined) return made;
+    const address = {topic: topicName(topic.render(record)), key: key.render(record)};
+    if (perProcess) {
+      const kinds = known.get(record.process);
+      if (kinds === undefined) known.set(record.process, {[record.kind]: address});
+      else kinds[record.kind] = address;
+    }
+    return address;
+  }
 
   function groupsOf(batch: readonly RelayRecord[]): Group[] {
     const groups = new Map<string, Group>();
+    let last: Group | undefined;
+    let lastAddress: Address | undefined;
     for (const record of batch) {
-      const to = topicName(topic.render(record));
-      const by = key.render(record);
-      const id = `${to}\0${by}`;
-      const group = groups.get(id);
-      if (group === undefined) groups.set(id, {topic: to, key: by, records: [record]});
-      else group.records.push(record);
+      const address = addressOf(record);
+      if (address === lastAddress) {
+        last!.records.push(record);
+        continue;
+      }
+      const id = `${address.topic}\0${address.key}`;
+      let group = groups.get(id);
+      if (group === undefined) {
+        group = {...address, records: []};
+        groups.set(id, group);
+      }
+      group.records.push(record);
+      last = group;
+      lastAddress = address;
     }
     return [...groups.values()];
   }
@@ -69,7 +97,7 @@ export function createKafkaEncoder(config: KafkaExporterConfig, otlp: OtlpEncode
       if (!tryWriteRecord(out, record)) continue;
       // Without the newline.
       const value = Buffer.from(out.buffer.subarray(0, out.length - 1));
-      yield {topic: topicName(topic.render(record)), key: key.render(record), value, count: 1};
+      yield {...addressOf(record), value, count: 1};
     }
   }
 

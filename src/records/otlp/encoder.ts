@@ -15,8 +15,7 @@ import {resourceOf} from '../resource.js';
 import {SCHEMA_URL} from '../semconv.js';
 import {createSeriesStore, isTime, type Series, startOf} from '../series.js';
 import type {Attributes, Event, Metric, Process, RelayRecord, Span, Start} from '../types.js';
-import {closeResourceLogs, jsonAttributes, jsonLogRecord, openResourceLogs, writeLogRecord} from './logs.js';
-import {ProtoWriter} from './proto.js';
+import {jsonLogRequests, protoLogRequests} from './log-requests.js';
 import {CUMULATIVE, DELTA, makeResource, metricData, type PointData, readableSpan} from './sdk.js';
 
 export type Signal = 'metrics' | 'logs' | 'traces';
@@ -53,7 +52,7 @@ export interface OtlpEncoder {
 const ENDED_MS = 300_000;
 const IDLE_MS = 3_600_000;
 /** Points of one metric that are serialized at once; keeps a piece far below any limit. */
-const POINTS_AT_ONCE = 2000;
+const POINTS_AT_ONCE = 500;
 const MEMBERS: Record<Signal, string> = {
   metrics: 'resourceMetrics',
   logs: 'resourceLogs',
@@ -80,6 +79,11 @@ class Packer {
     this.#pieces.push(piece);
     this.#size += piece.length + 1;
     this.#count += count;
+  }
+
+  /** A request that is complete. */
+  whole(bytes: Buffer, count: number): void {
+    this.requests.push({signal: this.#signal, bytes, count});
   }
 
   finish(): void {
@@ -114,7 +118,6 @@ export function createOtlpEncoder(settings: OtlpSettings): OtlpEncoder {
   const store = createSeriesStore({maxSeries: settings.maxSeries, endedMs: ENDED_MS, idleMs: IDLE_MS});
   let attributesOf = new WeakMap<Process, Attributes>();
   let resources = new WeakMap<Process, Resource>();
-  const out = new ProtoWriter();
 
   function attributes(process: Process): Attributes {
     let found = attributesOf.get(process);
@@ -141,20 +144,15 @@ export function createOtlpEncoder(settings: OtlpSettings): OtlpEncoder {
   }
 
   function addMetrics(packer: Packer, process: Process, touched: Iterable<Touched>): void {
+    const count = (list: readonly Touched[]): number => list.reduce((sum, one) => sum + one.records, 0);
     for (const group of groupsOf(touched)) {
-      const request = {
-        resource: resource(process),
-        scopeMetrics: [
-          {scope, metrics: group.map((one) => metricData(one.head, one.temporality, one.points))},
-        ],
-      };
-      const bytes = json
-        ? jsonElement(JsonMetricsSerializer.serializeRequest(request)!, 'metrics')
-        : ProtobufMetricsSerializer.serializeRequest(request)!;
-      packer.add(
-        bytes,
-        group.reduce((sum, one) => sum + one.records, 0),
-      );
+      pieces(packer, group, count, (list) => {
+        const metrics = list.map((one) => metricData(one.head, one.temporality, one.points));
+        const request = {resource: resource(process), scopeMetrics: [{scope, metrics}]};
+        return json
+          ? jsonElement(JsonMetricsSerializer.serializeRequest(request)!, 'metrics')
+          : ProtobufMetricsSerializer.serializeRequest(request)!;
+      });
     }
   }
 
@@ -182,50 +180,43 @@ export function createOtlpEncoder(settings: OtlpSettings): OtlpEncoder {
   }
 
   function encodeLogs(packer: Packer, records: readonly (Event | Start)[], wall: number): number {
-    let invalid = 0;
-    for (const [process, events] of byProcess(records)) {
-      if (json) {
-        for (let at = 0; at < events.length; at += POINTS_AT_ONCE) {
-          const some = events.slice(at, at + POINTS_AT_ONCE);
-          const element = {
-            resource: {attributes: jsonAttributes(Object.entries(attributes(process)))},
-            scopeLogs: [
-              {
-                scope: {name: scope.name, version: scope.version},
-                logRecords: some.map((event) => jsonLogRecord(event, wall / 1000)),
-                schemaUrl: SCHEMA_URL,
-              },
-            ],
-            schemaUrl: SCHEMA_URL,
-          };
-          packer.add(Buffer.from(JSON.stringify(element)), some.length);
-        }
-        continue;
-      }
-      let at = 0;
-      while (at < events.length) {
-        const from = at;
-        out.length = 0;
-        const open = openResourceLogs(out, attributes(process), settings.version);
-        while (at < events.length && out.length < settings.maxBytes / 4) {
-          if (!writeLogRecord(out, events[at++]!, wall / 1000)) invalid++;
-        }
-        closeResourceLogs(out, open);
-        packer.add(Buffer.from(out.view()), at - from);
-      }
+    const write = json ? jsonLogRequests : protoLogRequests;
+    return write(byProcess(records), wall / 1000, {
+      maxBytes: settings.maxBytes,
+      version: settings.version,
+      attributes,
+      done: (bytes, count) => packer.whole(bytes, count),
+    });
+  }
+
+  /** Serializes a list, in halves when it is too large for one request. */
+  function pieces<T>(
+    packer: Packer,
+    list: readonly T[],
+    records: (some: readonly T[]) => number,
+    serialize: (some: readonly T[]) => Uint8Array,
+  ): void {
+    const bytes = serialize(list);
+    if (bytes.length <= settings.maxBytes || list.length === 1) {
+      packer.add(bytes, records(list));
+      return;
     }
-    return invalid;
+    const middle = list.length >> 1;
+    pieces(packer, list.slice(0, middle), records, serialize);
+    pieces(packer, list.slice(middle), records, serialize);
   }
 
   function encodeSpans(packer: Packer, records: readonly Span[]): void {
     for (const [process, spans] of byProcess(records)) {
       for (let at = 0; at < spans.length; at += POINTS_AT_ONCE) {
         const some = spans.slice(at, at + POINTS_AT_ONCE);
-        const readable = some.map((span) => readableSpan(span, resource(process), scope));
-        const bytes = json
-          ? jsonElement(JsonTraceSerializer.serializeRequest(readable)!, 'traces')
-          : ProtobufTraceSerializer.serializeRequest(readable)!;
-        packer.add(bytes, some.length);
+        const count = (list: readonly Span[]): number => list.length;
+        pieces(packer, some, count, (list) => {
+          const readable = list.map((span) => readableSpan(span, resource(process), scope));
+          return json
+            ? jsonElement(JsonTraceSerializer.serializeRequest(readable)!, 'traces')
+            : ProtobufTraceSerializer.serializeRequest(readable)!;
+        });
       }
     }
   }
