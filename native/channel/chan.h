@@ -69,7 +69,7 @@ struct sc_chan {
 	char dir[480];         /* SCOPE_DIR */
 	char name[64];         /* PID.TSC of the channel, without ".chan" */
 	int32_t pid;
-	uint32_t fsgsbase;     /* the cpu may be asked for the thread pointer */
+	uint32_t tp_way;     /* enum sc_tp_way */
 	uint32_t quiet;        /* a seccomp filter is set: no system call of our own */
 	uint32_t wipes;        /* MADV_WIPEONFORK works */
 	_Atomic(uint32_t) threaded; /* a second thread was made at some time */
@@ -140,7 +140,7 @@ static inline char *sc_chan_ring(char *base, uint32_t n)
 struct sc_chan_options {
 	const char *dir;     /* SCOPE_DIR */
 	uint32_t origin;     /* enum sc_origin */
-	uint32_t fsgsbase;
+	uint32_t tp_way;   /* enum sc_tp_way */
 	int argc;            /* arguments and environment of the process, for sc_info */
 	char **argv;
 	char **envp;
@@ -242,7 +242,7 @@ static inline int sc_enter(struct sc_ctx *x)
 			SC_LIVE_OPEN))
 		if (!sc_enter_slow())
 			return 0;
-	x->tp = sc_thread_pointer((int)sc_chan.fsgsbase);
+	x->tp = sc_thread_pointer((int)sc_chan.tp_way);
 	if (sc_unlikely(atomic_load_explicit(&sc_mutes, memory_order_relaxed)) && sc_muted(x->tp))
 		return 0;
 	x->base = sc_live.base;

@@ -206,7 +206,7 @@ int sc_chan_create(const struct sc_chan_options *options)
 	if (sc_strnlen(options->dir, sizeof(sc_chan.dir)) >= sizeof(sc_chan.dir))
 		return -ENAMETOOLONG;
 	sc_strcpy(sc_chan.dir, sizeof(sc_chan.dir), options->dir);
-	sc_chan.fsgsbase = options->fsgsbase;
+	sc_chan.tp_way = options->tp_way;
 	sc_chan.pid = sc_sys_getpid();
 	sc_chan.hub = sc_hub_open(options->dir);
 	if (!sc_chan.hub)
@@ -311,7 +311,7 @@ void sc_chan_forked(void)
 	}
 	reset_private();
 	/* Only what this thread saved belongs to this fork. */
-	if (fork_tp && fork_tp == sc_thread_pointer((int)sc_chan.fsgsbase))
+	if (fork_tp && fork_tp == sc_thread_pointer((int)sc_chan.tp_way))
 		sc_fd_restore(base);
 	sc_chan.fork_tp = 0;
 	publish(base);

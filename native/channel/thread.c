@@ -170,7 +170,7 @@ int sc_muted(uint64_t tp)
 
 void sc_count_muted(uint32_t nr)
 {
-	struct sc_ctx x = {.tp = sc_thread_pointer((int)sc_chan.fsgsbase), .base = sc_live.base};
+	struct sc_ctx x = {.tp = sc_thread_pointer((int)sc_chan.tp_way), .base = sc_live.base};
 	struct sc_thread *t = &sc_chan.thread[sc_thread_hash(x.tp)];
 
 	if (!atomic_load_explicit(&sc_mutes, memory_order_relaxed) ||

@@ -77,6 +77,13 @@ static void many_threads(uint32_t n)
 	atomic_store_explicit(&sc_chan.threaded, n > 1, memory_order_relaxed);
 }
 
+static uint32_t thread_pointer_way(uint64_t hwcap2)
+{
+	if (hwcap2 & SC_HWCAP2_FSGSBASE)
+		return SC_TP_RDFSBASE;
+	return sc_thread_pointer(SC_TP_CALL) ? SC_TP_WORD : SC_TP_CALL;
+}
+
 int sc_start(const struct sc_start *how)
 {
 	struct sc_auxv auxv[AUXV_MAX];
@@ -103,7 +110,7 @@ int sc_start(const struct sc_start *how)
 	if (!dir || dir[0] != '/')
 		return -EINVAL;
 	options.dir = dir;
-	options.fsgsbase = (sc_auxv_get(auxv, n, AT_HWCAP2, 0) & SC_HWCAP2_FSGSBASE) != 0;
+	options.tp_way = thread_pointer_way(sc_auxv_get(auxv, n, AT_HWCAP2, 0));
 	options.argc = stack.argc;
 	options.argv = stack.argv;
 	options.envp = stack.envp;

@@ -36,7 +36,7 @@ static uint64_t clone_flags(const struct sc_call *c)
 
 static void clone_pre(const struct sc_call *c)
 {
-	uint64_t flags = clone_flags(c), tp = sc_thread_pointer((int)sc_chan.fsgsbase);
+	uint64_t flags = clone_flags(c), tp = sc_thread_pointer((int)sc_chan.tp_way);
 	struct sc_ctx x;
 
 	if (!sc_enter(&x))
@@ -82,7 +82,7 @@ static void born(const struct sc_call *c, uint64_t tp)
 
 static void clone_post(struct sc_call *c)
 {
-	uint64_t tp = sc_thread_pointer((int)sc_chan.fsgsbase), flags;
+	uint64_t tp = sc_thread_pointer((int)sc_chan.tp_way), flags;
 	struct sc_record *r;
 	struct sc_ctx x;
 
@@ -143,7 +143,7 @@ static void record_exec(struct sc_ctx *x, const struct sc_call *c, int64_t ret)
 
 static void exec_pre(struct sc_call *c)
 {
-	uint64_t tp = sc_thread_pointer((int)sc_chan.fsgsbase);
+	uint64_t tp = sc_thread_pointer((int)sc_chan.tp_way);
 	int at = c->nr == __NR_execveat;
 	char **envp = (char **)c->arg[2 + at];
 	const char *path = (const char *)c->arg[at];
@@ -170,7 +170,7 @@ static void exec_post(struct sc_call *c)
 {
 	struct sc_ctx x;
 
-	sc_exec_release(sc_thread_pointer((int)sc_chan.fsgsbase));
+	sc_exec_release(sc_thread_pointer((int)sc_chan.tp_way));
 	if (!sc_enter(&x))
 		return;
 	atomic_store_explicit(&x.head->state, SC_STATE_LIVE, memory_order_release);

@@ -11,6 +11,7 @@
 #endif
 
 #include <stdint.h>
+#include <asm/unistd.h>
 
 static inline long sc_sys6(long nr, long a, long b, long c, long d, long e, long f)
 {
@@ -90,19 +91,26 @@ static inline void sc_pause(void)
 }
 
 /*
- * The thread pointer (fs base). `rdfsbase` when the kernel lets user space use it (AT_HWCAP2 bit
- * 1); else the word at fs:0, which glibc and musl keep equal to it.
+ * The thread pointer (fs base), read in one of three ways: `rdfsbase` where the kernel lets user
+ * space use it (AT_HWCAP2 bit 1); the word at fs:0, which glibc and musl keep equal to it; a system
+ * call, for a static program that has no thread pointer yet.
  */
 #define SC_HWCAP2_FSGSBASE 2u
 
-static inline uint64_t sc_thread_pointer(int fsgsbase)
+enum sc_tp_way { SC_TP_WORD = 0, SC_TP_RDFSBASE = 1, SC_TP_CALL = 2 };
+
+static inline uint64_t sc_thread_pointer(int way)
 {
 	uint64_t tp;
 
-	if (fsgsbase)
+	if (__builtin_expect(way == SC_TP_RDFSBASE, 1)) {
 		__asm__ volatile("rdfsbase %0" : "=r"(tp));
-	else
+	} else if (way == SC_TP_WORD) {
 		__asm__ volatile("mov %%fs:0, %0" : "=r"(tp));
+	} else {
+		tp = 0;
+		sc_sys2(__NR_arch_prctl, 0x1003 /* ARCH_GET_FS */, (long)&tp);
+	}
 	return tp;
 }
 
