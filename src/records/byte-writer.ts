@@ -45,6 +45,8 @@ export class ByteWriter {
   /** What was written is its first `length` bytes. */
   buffer: Buffer;
   length = 0;
+  #second = Number.NaN;
+  #secondBytes: Buffer = Buffer.alloc(0);
 
   constructor(capacity = 256 * 1024) {
     this.buffer = Buffer.allocUnsafeSlow(capacity);
@@ -191,25 +193,28 @@ export class ByteWriter {
     this.length += digits;
   }
 
-  /** Seconds since the epoch with microseconds in the fraction, no zeros at its end; 0 for what is no number. */
+  /** Seconds since the epoch with microseconds in the fraction, no zeros at its end. */
   time(seconds: number): void {
-    if (!(seconds >= 0 && seconds < 9e9)) {
-      this.number(Number.isFinite(seconds) ? seconds : 0);
-      return;
-    }
     const micros = Math.round(seconds * 1e6);
     const whole = Math.floor(micros / 1e6);
-    this.integer(whole);
-    let fraction = micros - whole * 1e6;
+    if (whole !== this.#second) this.#renderSecond(whole);
+    this.bytes(this.#secondBytes);
+    let fraction = (micros - whole * 1e6) | 0;
     if (fraction === 0) return;
     let digits = 6;
-    while (fraction % 10 === 0) {
-      fraction /= 10;
+    for (let tenth = (fraction / 10) | 0; tenth * 10 === fraction; tenth = (fraction / 10) | 0) {
+      fraction = tenth;
       digits--;
     }
     this.reserve(8);
     this.buffer[this.length++] = 0x2e;
     this.#padded(fraction, digits);
+  }
+
+  /** Times come in order: the digits of a second are good for many. */
+  #renderSecond(whole: number): void {
+    this.#second = whole;
+    this.#secondBytes = Buffer.from(String(whole));
   }
 
   /** Any value of a record's data. `undefined` members of objects are left out. */

@@ -5,6 +5,7 @@
  */
 import {type EventSource, eventSource} from '../../records/ndjson.js';
 import type {Event, LineWriter, Process} from '../../records/types.js';
+import {callName} from '../calls.js';
 import {channelId, OBJECT_DIGITS} from './channel-id.js';
 import type {OpenFile} from './source.js';
 
@@ -23,7 +24,7 @@ const READ_OPS = Buffer.from(',"file_read_ops":');
 const WRITE_BYTES = Buffer.from(',"file_write_bytes":');
 const WRITE_OPS = Buffer.from(',"file_write_ops":');
 const DURATION = Buffer.from(',"duration":');
-/** Owners and operations that are kept rendered. */
+/** Owners that are kept rendered. */
 const KEPT = 1024;
 
 function withChannel(source: EventSource, prefix: string): EventSource {
@@ -38,7 +39,7 @@ export class FileParts {
   readonly open: EventSource;
   readonly close: EventSource;
   readonly #owners = new Map<number, Buffer>();
-  readonly #ends = new Map<string, Buffer>();
+  readonly #ends: (Buffer | undefined)[] = [];
   readonly #ownerPrefix: string;
 
   constructor(process: Process, channelPrefix: string) {
@@ -52,9 +53,13 @@ export class FileParts {
     this.#ownerPrefix = `,${second.slice(1, -1)}`;
   }
 
-  /** From `,"proc_uid":` to the value of file_group. */
+  /** From `,"proc_uid":` to the value of file_group; remembered by the file. */
   owner(file: OpenFile): Buffer {
-    const {perms, owner, group} = file;
+    file.rendered ??= this.#owner(file);
+    return file.rendered;
+  }
+
+  #owner({perms, owner, group}: OpenFile): Buffer {
     // Exact for ids below 2^18; others are not kept.
     const key = owner < 262_144 && group < 262_144 ? (perms * 262_144 + owner) * 262_144 + group : -1;
     const kept = this.#owners.get(key);
@@ -67,11 +72,11 @@ export class FileParts {
   }
 
   /** `,"op":…` and the end of the line. */
-  end(op: string): Buffer {
-    let bytes = this.#ends.get(op);
+  end(nr: number): Buffer {
+    let bytes = this.#ends[nr];
     if (bytes === undefined) {
-      bytes = Buffer.from(`,"op":${JSON.stringify(op)}}}}\n`);
-      this.#ends.set(op, bytes);
+      bytes = Buffer.from(`,"op":${JSON.stringify(callName(nr))}}}}\n`);
+      this.#ends[nr] = bytes;
     }
     return bytes;
   }
@@ -80,45 +85,44 @@ export class FileParts {
 export class FileEvent implements Event {
   readonly kind = 'event';
   readonly sourcetype = 'fs';
-  readonly source: string;
   readonly time: number;
-  readonly process: Process;
   readonly #object: number;
   readonly #parts: FileParts;
   readonly #file: OpenFile;
-  readonly #op: string;
+  /** System call number. */
+  readonly #nr: number;
   readonly #traffic: Traffic | undefined;
-  #data: Record<string, unknown> | undefined;
 
   constructor(
     parts: FileParts,
     time: number,
     object: number,
     file: OpenFile,
-    op: string,
+    nr: number,
     traffic: Traffic | undefined,
   ) {
-    this.source = traffic === undefined ? 'fs.open' : 'fs.close';
     this.time = time;
-    this.process = parts.process;
     this.#object = object;
     this.#parts = parts;
     this.#file = file;
-    this.#op = op;
+    this.#nr = nr;
     this.#traffic = traffic;
+  }
+
+  get source(): string {
+    return this.#traffic === undefined ? 'fs.open' : 'fs.close';
+  }
+
+  get process(): Process {
+    return this.#parts.process;
   }
 
   get channel(): string {
     return channelId(this.#parts.channelPrefix, this.#object);
   }
 
-  get path(): string {
-    return this.#file.path;
-  }
-
   get data(): Record<string, unknown> {
-    this.#data ??= fileData(this.process, this.#file, this.#op, this.#traffic);
-    return this.#data;
+    return fileData(this.process, this.#file, callName(this.#nr), this.#traffic);
   }
 
   writeLine(out: LineWriter): void {
@@ -146,7 +150,7 @@ export class FileEvent implements Event {
       out.bytes(DURATION);
       out.number(traffic.micros);
     }
-    out.bytes(parts.end(this.#op));
+    out.bytes(parts.end(this.#nr));
   }
 }
 

@@ -72,10 +72,12 @@ class FileSource implements Source {
   #event(source: string, record: RecordCursor, file: OpenFile, traffic?: Traffic): void {
     const image = this.#image;
     const time = image.time(record);
-    const op = callName(record.nr);
     if (this.#plain) {
-      image.put(new FileEvent(this.#parts, time, record.object, file, op, traffic));
-    } else image.event('fs', source, time, record.object, fileData(image.process, file, op, traffic));
+      image.put(new FileEvent(this.#parts, time, record.object, file, record.nr, traffic));
+      return;
+    }
+    const op = callName(record.nr);
+    image.event('fs', source, time, record.object, fileData(image.process, file, op, traffic));
   }
 
   #single(name: string, record: RecordCursor, file: string): void {

@@ -10,6 +10,7 @@ export class OpenedFile implements OpenFile {
   readonly group: number;
   /** The path between quotation marks; undefined when it needs escapes. */
   readonly quoted: Buffer | undefined;
+  rendered: Buffer | undefined = undefined;
   #path: string | undefined;
 
   constructor(record: RecordCursor, kind: number, perms: number, owner: number, group: number) {
