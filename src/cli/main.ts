@@ -5,7 +5,7 @@ async function run(argv: readonly string[]): Promise<number> {
   const [word, workdir] = argv;
   // A session's relay begins to drain before the CLI is loaded; what it throws ends it, with the reason in relay.log.
   if (word === 'session' && argv.length === 2 && !workdir!.startsWith('-')) {
-    return (await import('../relay/session.js')).runSession(workdir!);
+    return (await import('./session.js')).session(workdir!, process.env);
   }
   const [{runCli}, {createContext}] = await Promise.all([import('./cli.js'), import('./context.js')]);
   return runCli(argv, createContext(process.env));

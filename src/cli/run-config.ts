@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The effective configuration of a session: flags of `run`, environment, file, and what differs from a service. */
 import {join, resolve} from 'node:path';
-import {type Config, type Loaded, load, type Override, parseDestination} from '../config/index.js';
+import {type Config, load, type Override, parseDestination, withSessionDefaults} from '../config/index.js';
 import {type Environment, FILES} from '../session/layout.js';
 import {UsageError} from './context.js';
 import type {RunFlags} from './run-flags.js';
@@ -14,7 +14,7 @@ export function sessionConfig(workdir: string, flags: RunFlags, env: Environment
     flags: overrides(flags, cwd),
     ...(flags.userconfig !== undefined && {file: flags.userconfig}),
   });
-  return withSessionDefaults(loaded, workdir);
+  return withSessionDefaults(loaded, payloadsOf(workdir));
 }
 
 /** The same from the text of a file. */
@@ -25,7 +25,7 @@ export function textSessionConfig(
   env: Environment,
   cwd: string,
 ): Config {
-  return withSessionDefaults(load({env, cwd, text, file}), workdir);
+  return withSessionDefaults(load({env, cwd, text, file}), payloadsOf(workdir));
 }
 
 /** The file for a library without a session: what the flags of a destination say, everything else by default. */
@@ -45,10 +45,7 @@ export function hasDestination(flags: RunFlags): boolean {
   ].some((value) => value !== undefined);
 }
 
-/** The same when there is nothing: no flag, no variable, no file. */
-export function defaultSessionConfig(workdir: string): Config {
-  return withSessionDefaults(load({env: {}, cwd: '/', text: '', file: 'defaults'}), workdir);
-}
+const payloadsOf = (workdir: string) => resolve(join(workdir, FILES.payloads));
 
 function overrides(flags: RunFlags, cwd: string): Override[] {
   const found: Override[] = [];
@@ -85,20 +82,4 @@ function transport(flag: string, text: string, cwd: string): unknown {
     `--${flag}: Invalid dest: ${text}; expected tcp://host:port, udp://host:port, tls://host:port, unix://path, file://path or edge`,
     2,
   );
-}
-
-/**
- * What an interactive session has when nobody said otherwise: metrics as NDJSON, no binary on the console, payloads in
- * its own folder, and no limit of events per second, since its size is limited.
- */
-function withSessionDefaults(loaded: Loaded, workdir: string): Config {
-  const {config} = loaded;
-  const unset = (...path: string[]) => loaded.origin(path).kind === 'default';
-  if (unset('metric', 'format', 'type')) config.metric.format.type = 'ndjson';
-  if (unset('event', 'format', 'maxeventpersec')) config.event.format.maxeventpersec = 0;
-  if (unset('payload', 'dir')) config.payload.dir = resolve(join(workdir, FILES.payloads));
-  if (unset('event', 'watch')) {
-    for (const watch of config.event.watch) if (watch.type === 'console') watch.allowbinary = false;
-  }
-  return config;
 }

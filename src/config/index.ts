@@ -17,5 +17,6 @@ export {
 } from './load.js';
 export type {Override} from './overrides.js';
 export {ConfigError, type Origin, originText, type Problem, problemText} from './problem.js';
+export {defaultSessionConfig, withSessionDefaults} from './session-defaults.js';
 export type * from './types.js';
 export {completeWatch, type EventKind, WATCH_DEFAULTS} from './watch.js';

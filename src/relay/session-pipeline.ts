@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The work of a session relay once its rings are being drained: configuration, destinations, pipeline, loop. */
-import {existsSync, readFileSync, realpathSync, rmSync} from 'node:fs';
+import {existsSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {hostname} from 'node:os';
 import {join} from 'node:path';
 import {systemClock} from '../base/clock.js';
 import type {ChannelFolder} from '../channel/index.js';
-import {type Config, defaultConfig, loadConfig} from '../config/index.js';
+import {type Config, configText, defaultSessionConfig, loadConfig} from '../config/index.js';
 import {FILES, type SessionWriter} from '../session/index.js';
 import {settingsSource} from './compile.js';
 import {hubOptions} from './hub.js';
@@ -33,16 +33,13 @@ interface Args {
   pid?: number;
 }
 
-/** The effective configuration that the launcher's `prepare` left, else the defaults of an interactive session. */
+/** The effective configuration that the launcher's `prepare` left, else the defaults, which are then written there. */
 function configOf(workdir: string): Config {
   const file = join(workdir, FILES.config);
   if (existsSync(file)) return loadConfig({file, env: {}, cwd: workdir, literal: true});
-  const config = defaultConfig();
-  // As src/cli/run-config.ts has it. The session has a size limit instead of a rate.
-  config.event.format.maxeventpersec = 0;
-  config.metric.format.type = 'ndjson';
-  config.payload.dir = join(workdir, FILES.payloads);
-  for (const watch of config.event.watch) if (watch.type === 'console') watch.allowbinary = false;
+  const config = defaultSessionConfig(join(workdir, FILES.payloads));
+  writeFileSync(`${file}.${process.pid}`, configText(config), {mode: 0o600});
+  renameSync(`${file}.${process.pid}`, file);
   return config;
 }
 
