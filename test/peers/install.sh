@@ -15,7 +15,7 @@ peer() {
 	local name=$1 file=$2 limit=$3 function=$4 made
 	made=$({ declare -f "$function" && cat "$here/$name"/* 2>/dev/null; } | cksum | cut -d' ' -f1)
 	[ -e "$cache/$file" ] && [ "$(cat "$cache/$name.made" 2>/dev/null)" = "$made" ] && { echo "$name: present"; return; }
-	if timeout -k 10 "$limit" bash -c "$(declare -f "$function"); cache='$cache'; here='$here'; set -e; $function" >"$cache/$name.log" 2>&1 &&
+	if timeout -k 10 "$limit" bash -c "$(declare -f "$function" root); cache='$cache'; here='$here'; set -e; $function" >"$cache/$name.log" 2>&1 &&
 		[ -e "$cache/$file" ]; then
 		echo "$made" >"$cache/$name.made"
 		echo "$name: installed"
@@ -63,9 +63,20 @@ statsd_exporter() {
 	GOBIN="$cache" GOTOOLCHAIN=local CGO_ENABLED=0 go install github.com/prometheus/statsd_exporter@v0.28.0
 }
 
+# Root folders of other Debian releases: their glibc, shell, perl and python.
+root() {
+	debootstrap --variant=minbase --include=perl-base,procps,python3-minimal "$1" "$cache/chroot-$1.part"
+	rm -rf "$cache/chroot-$1.part/var/cache/apt" "$cache/chroot-$1"
+	mv "$cache/chroot-$1.part" "$cache/chroot-$1"
+}
+bullseye() { rm -rf "$cache/chroot-bullseye.part"; root bullseye; }
+trixie() { rm -rf "$cache/chroot-trixie.part"; root trixie; }
+sid() { rm -rf "$cache/chroot-sid.part"; root sid; }
+
 peer kafka kafka 240 kafka
 peer prometheus prometheus/usr/bin/promtool 120 prometheus
 peer statsd statsd/node_modules/statsd/stats.js 120 statsd
 peer statsd_exporter statsd_exporter 240 statsd_exporter
 peer otelcol otelcol 600 otelcol
+for release in bullseye trixie sid; do peer "$release" "chroot-$release" 250 "$release"; done
 exit $status
