@@ -2,7 +2,7 @@
 /** The transports of AppScope 1.x as exporters and routes, so that one router serves both kinds of file. */
 import {fill} from './fill.js';
 import {ROOT_SCHEMA} from './schema.js';
-import type {Config, ExporterConfig, RouteConfig, TransportConfig} from './types.js';
+import type {Config, ExporterConfig, RecordKind, RouteConfig, TransportConfig} from './types.js';
 
 /** Names that the implicit exporters get; a file cannot give an exporter such a name by accident. */
 export const IMPLICIT = {
@@ -54,7 +54,7 @@ function statsd(config: Config, transport: TransportConfig): Record<string, unkn
 const exporter = (value: Record<string, unknown>): ExporterConfig =>
   fill({$ref: '#/$defs/exporter'}, value) as ExporterConfig;
 
-function route(kinds: ('metric' | 'event' | 'start')[], to: string): RouteConfig {
+function route(kinds: RecordKind[], to: string): RouteConfig {
   return fill(ROOT_SCHEMA.properties!.routes!.items!, {match: {kind: kinds}, to: [to]}) as RouteConfig;
 }
 
@@ -69,7 +69,13 @@ export function withImplicit(config: Config): Config {
     exporters[IMPLICIT.cribl] = exporter(
       ndjson(cribl, cribl.type === 'file' ? {} : {start_message: true, ...token}),
     );
-    routes.push(route(['metric', 'event', 'start'], IMPLICIT.cribl));
+    // Payloads go there too, over a connection of their own.
+    routes.push(
+      route(
+        ['metric', 'event', 'start', ...(cribl.type === 'file' ? [] : ['payload' as const])],
+        IMPLICIT.cribl,
+      ),
+    );
   } else {
     const {transport: metrics} = config.metric;
     if (metrics && config.metric.enable) {

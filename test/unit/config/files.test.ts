@@ -27,6 +27,29 @@ describe('config/scope.yml', () => {
   });
 });
 
+describe('a file of AppScope 1.x', () => {
+  const file = join(ROOT, 'test/fixtures/config/scope-1.x.yml');
+
+  it('works as it is', () => {
+    const config = loadConfig({file, env: {HOME: '/h'}, cwd: ROOT});
+    expect(Object.entries(config.exporters).map(([name, {type}]) => [name, type])).toEqual([
+      ['metric.transport', 'statsd'],
+      ['event.transport', 'socket'],
+    ]);
+    expect(config.exporters['event.transport']).toMatchObject({protocol: 'tcp', port: 9109});
+    expect(config.tags).toEqual({home: '/h'});
+    expect(config.event.watch.find(({type}) => type === 'http')?.headers).toEqual([]);
+    expect(config.libscope.log.transport).toMatchObject({path: '/tmp/scope.log', buffer: 'line'});
+    expect(config.custom.eg!.config).toEqual({metric: {watch: [{type: 'fs'}]}, tags: {service: 'eg'}});
+  });
+
+  it('sends everything over one connection when cribl is enabled', () => {
+    const config = loadConfig({file, env: {SCOPE_CRIBL_ENABLE: 'true'}, cwd: ROOT});
+    expect(Object.keys(config.exporters)).toEqual(['cribl.transport']);
+    expect(config.routes[0]!.match.kind).toEqual(['metric', 'event', 'start', 'payload']);
+  });
+});
+
 describe('config/examples', () => {
   it('are those the documentation names', () => {
     expect(readdirSync(join(ROOT, 'config/examples')).sort()).toEqual(EXAMPLES.map((name) => `${name}.yml`));
