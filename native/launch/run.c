@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "elf/preload.h"
 #include "inject/crash.h"
 #include "inject/inject.h"
 #include "launch/launch.h"
@@ -83,7 +84,7 @@ void sc_env_set(const struct sc_session *s, const struct sc_install *in)
 	char *text;
 
 	if (old && *old) {
-		if (asprintf(&text, "%s:%s", in->libscope, old) > 0)
+		if (asprintf(&text, "%s:%s", old, in->libscope) > 0)
 			setenv("LD_PRELOAD", text, 1);
 	} else {
 		setenv("LD_PRELOAD", in->libscope, 1);
@@ -152,9 +153,27 @@ static void help_next_exec(const struct sc_session *s, const struct sc_install *
 		sc_inject_next_exec(&help);
 }
 
+/* The session says why there is nothing in it. */
+static void note_unscoped(const struct sc_session *s, const char *path)
+{
+	char notes[PATH_MAX + 16];
+	FILE *f;
+
+	snprintf(notes, sizeof(notes), "%s/notes", s->channels);
+	f = fopen(notes, "ae");
+	if (!f)
+		return;
+	fprintf(f, "%s runs unscoped: it is no 64-bit x86 program, or needs its sanitizer's library to be the first\n",
+		path);
+	fclose(f);
+}
+
 int sc_run_exec(const struct sc_install *in, const struct sc_session *s, const char *path, char **argv)
 {
-	sc_env_set(s, in);
+	if (sc_elf_preloadable(path))
+		sc_env_set(s, in);
+	else
+		note_unscoped(s, path);
 	help_next_exec(s, in, path);
 	execv(path, argv);
 	if (errno == ENOEXEC) { /* a script without #!: a shell runs it, as it would itself */

@@ -4,12 +4,12 @@
  * built a clean one, and the library is taken out where it cannot be loaded (chroot, a 32-bit
  * program), so that the dynamic loader has nothing to complain about. Layer 4.
  */
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include "base/mem.h"
+#include "elf/preload.h"
 #include "probe/probe.h"
 #include "sys/process.h"
 
@@ -53,20 +53,10 @@ static const char *find_ours(const char *value)
 	return NULL;
 }
 
-/* 0 when the image certainly cannot load the library: another word size. */
-static int fits(const char *path)
-{
-	unsigned char id[EI_NIDENT];
-	long n = sc_file_read(path, id, sizeof(id));
-
-	if (n < EI_NIDENT || memcmp(id, ELFMAG, SELFMAG) != 0)
-		return 1;
-	return id[EI_CLASS] == ELFCLASS64;
-}
-
 static int loadable(const char *path)
 {
-	return sc_sys2(__NR_access, (long)sc_exec_setup.library, R_OK) == 0 && fits(path);
+	return sc_sys2(__NR_access, (long)sc_exec_setup.library, R_OK) == 0 &&
+	       sc_elf_preloadable(path);
 }
 
 /* LD_PRELOAD with our library added at the end. Returns the bytes put, NUL included. */

@@ -138,6 +138,21 @@ test("the user's own LD_PRELOAD is kept", async () => {
   expect(out.stderr).toBe('');
 });
 
+test('a program with the address sanitizer runs unscoped', async () => {
+  const dir = makeDir();
+  const build = await run([
+    'sh',
+    '-c',
+    'echo "int main(void){return 3;}" | gcc -fsanitize=address -x c - -o $1',
+    'sh',
+    `${dir}/a`,
+  ]);
+  if (build.status !== 0) return; // No sanitizer here.
+  const script = '$1; echo $?; exec $1';
+  const out = await run(['sh', '-c', script, 'sh', `${dir}/a`], scopedEnv(channelDir()));
+  expect([out.status, out.stdout, out.stderr]).toEqual([3, '3\n', '']);
+});
+
 test('a process under the library has no descriptor and no thread more than bare', async () => {
   // No pipe around the first: the shell would still hold its end for a moment.
   const argv = ['sh', '-c', 'ls /proc/$$/fd; ls /proc/$$/task | wc -l'];
