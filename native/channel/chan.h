@@ -345,6 +345,12 @@ void sc_fd_populate(const struct sc_ctx *x);
 /* In the child of a fork: the parent's file of high descriptors is not the child's. */
 void sc_fdx_forget(void);
 
+/*
+ * The process is about to give up rights, and may not open files in the channel's folder
+ * afterwards: the file for high descriptors is made now, when it may have such.
+ */
+void sc_fdx_prepare(void);
+
 /* A fork's snapshot of the table. */
 extern struct sc_fd_snapshot sc_fd_saved[SC_FDS];
 void sc_fd_save(char *base);

@@ -102,6 +102,15 @@ static int fdx_ready(void)
 	return state == FDX_READY;
 }
 
+void sc_fdx_prepare(void)
+{
+	uint64_t limit[2];
+
+	if (!sc_chan.quiet && sc_sys4(__NR_prlimit64, 0, RLIMIT_NOFILE, 0, (long)limit) == 0 &&
+	    limit[0] > SC_FDS)
+		fdx_ready();
+}
+
 /* The entry of a descriptor from SC_FDS on; make: allocate what is missing. */
 static struct sc_fd *high(const struct sc_ctx *x, uint32_t fd, int make)
 {

@@ -383,6 +383,15 @@ static void filter_post(struct sc_call *c)
 
 /* ---- dispatch ---- */
 
+/* A server that gives up root: its folder may be closed to it from here on. */
+static void rights_pre(void)
+{
+	struct sc_ctx x;
+
+	if (sc_enter(&x))
+		sc_fdx_prepare();
+}
+
 void sc_probe_process_pre(struct sc_call *c)
 {
 	switch (c->nr) {
@@ -403,6 +412,11 @@ void sc_probe_process_pre(struct sc_call *c)
 	case __NR_seccomp:
 	case __NR_prctl:
 		filter_pre(c);
+		break;
+	case __NR_setuid:
+	case __NR_setreuid:
+	case __NR_setresuid:
+		rights_pre();
 		break;
 	}
 }

@@ -86,7 +86,7 @@ interface Nginx {
   h2c: number;
 }
 
-async function nginx(): Promise<Nginx> {
+async function nginx(user = 'root'): Promise<Nginx> {
   const base = mkdtempSync(join(dir, 'nginx-'));
   const [http, https, h2c] = [await freePort(), await freePort(), await freePort()];
   const log = join(base, 'access.log');
@@ -97,8 +97,8 @@ async function nginx(): Promise<Nginx> {
   writeFileSync(
     join(base, 'nginx.conf'),
     `
-daemon off; worker_processes 2; user root; pid ${base}/pid; error_log ${base}/error.log;
-events { worker_connections 512; }
+daemon off; worker_processes 2; user ${user}; worker_rlimit_nofile 8192; pid ${base}/pid; error_log ${base}/error.log;
+events { worker_connections 4096; }
 http {
   log_format one '$request_method $request_uri $status $body_bytes_sent $request_length $remote_port';
   access_log ${log} one; keepalive_requests 10000000; ${temps.join(' ')} root ${dir};
@@ -155,6 +155,16 @@ describe.skipIf(!has('nginx', 'wrk', 'curl', 'h2load'))('nginx', () => {
     expect(seen.events('http.resp')).toHaveLength(log.length);
     expect(seenBy(seen)).toEqual(told(log));
     expect(seen.metrics('http.req').reduce((sum, metric) => sum + metric.value, 0)).toBe(log.length);
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('with more than 1,024 connections, after giving up root', async () => {
+    const server = await nginx('nobody nogroup');
+    const url = `http://127.0.0.1:${server.http}/1k.txt`;
+    const seen = await serve(server, () => run('sh', '-c', `ulimit -n 8192; wrk -t1 -c3000 -d2 ${url}`));
+    const log = lines(server.log);
+    expect(log.length).toBeGreaterThan(3000);
+    expect(seen.lost).toEqual({});
+    expect(seenBy(seen)).toEqual(told(log));
   });
 
   it('with all kinds of requests: method, target, status, sizes and peer of its log', async () => {
