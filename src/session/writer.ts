@@ -53,6 +53,8 @@ const METRICS_GRACE = 64 * 1024 ** 2;
 /** The session's writer; undefined when another living process writes it. */
 export function tryOpenSession(workdir: string, options: SessionOptions): SessionWriter | undefined {
   const dir = join(workdir, FILES.index);
+  // Deleted meanwhile: it must not come back as an empty one.
+  if (!existsSync(workdir)) throw new ScopeError('SCOPE_NOT_FOUND', `${workdir}: there is no such session`);
   mkdirSync(dir, {recursive: true, mode: 0o700});
   const unlock = tryLock(join(dir, INDEX_FILES.lock));
   if (!unlock) return undefined;

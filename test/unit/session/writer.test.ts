@@ -110,6 +110,11 @@ describe('session writer', () => {
     expect(readCommit(path)!.position).toBe(2);
   });
 
+  it('brings no deleted session back', () => {
+    expect(() => tryOpenSession(join(dir, 'gone'), options)).toThrow(/no such session/);
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
   it('refuses a second writer while the first lives and takes over from a dead one', () => {
     const w = openSession(dir, options);
     expect(tryOpenSession(dir, options)).toBeUndefined();
