@@ -166,7 +166,10 @@ bool ProcessWatch::Slow(Watched &watched, uint64_t now_ns)
 	/* Went on as something that is not observed: the new image has not mapped our file. */
 	watched.exec_look_ns = now_ns + kExecLookNs;
 	int32_t pid = watched.channel->host_pid.load(std::memory_order_relaxed);
-	return procfs::Maps(pid, watched.channel->name()) == procfs::Answer::kNo;
+	procfs::Answer mapped = procfs::Maps(pid, watched.channel->name());
+	/* Not ours to read: a setuid program, or not even the same process. */
+	return mapped == procfs::Answer::kNo ||
+	       (mapped == procfs::Answer::kUnknown && quiet > kWordNs);
 }
 
 int ProcessWatch::Poll(uint64_t now_ns)

@@ -256,7 +256,8 @@ static char *child_channel(char *parent)
 	to = sc_chan_header(base);
 	fill_header(to, SC_ORIGIN_FORK);
 	to->flags = from->flags;
-	to->pid_ns = from->pid_ns;
+	/* After unshare(CLONE_NEWPID) children begin a new namespace, with small numbers. */
+	to->pid_ns = to->pid < from->pid ? sc_info_pid_ns() : from->pid_ns;
 	to->parent_start_tsc = from->start_tsc;
 	memcpy(to->boot_id, from->boot_id, sizeof(to->boot_id));
 	memcpy(sc_chan_info(base), sc_chan_info(parent), sizeof(struct sc_info));

@@ -151,3 +151,13 @@ describe('a session whose destination is down and asks to wait', () => {
     expect(books!.accepted).toBeGreaterThan(200);
   });
 });
+
+describe('processes of a new pid namespace', () => {
+  it.skipIf(process.getuid!() !== 0)('end with their session', async () => {
+    const workdir = scoped.run('/usr/bin/unshare', '-p', '-f', '/bin/sh', '-c', 'exec /bin/echo inner');
+    await runSession(workdir);
+    expect(readStatus(workdir)).toMatchObject({state: 'ended', processes: {live: 0}});
+    const inner = eventsOf(workdir).find((event) => event.body?.sourcetype === 'console')!;
+    expect(inner.body).toMatchObject({proc: 'echo', pid: 1, data: {message: 'inner\n'}});
+  });
+});
