@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The clockwork of a session relay: passes when woken, ticks and commits by time, ends when everything is over. */
+import {readFileSync} from 'node:fs';
 import {setPriority} from 'node:os';
+import {join} from 'node:path';
 import type {ChannelFolder} from '../channel/index.js';
 import type {SessionWriter} from '../session/index.js';
 import type {Outputs} from './outputs.js';
@@ -17,6 +19,8 @@ const IDLE_COMMIT_MS = 50;
 const TICK_MS = 1000;
 /** Beats without any process until the session is over: a new image may be on its way. */
 const QUIET_BEATS = 6;
+/** Most lines taken of the launcher's notes. */
+const LAUNCHER_NOTES = 100;
 
 export interface LoopParts {
   folder: ChannelFolder;
@@ -143,9 +147,11 @@ export class SessionLoop {
 
   #commit(): void {
     const begun = Date.now();
-    const {pipeline, writer, outputs} = this.#parts;
+    const {pipeline, writer, outputs, folder} = this.#parts;
     writer.behind = this.#more;
-    if (pipeline.dirty) {
+    const before = pipeline.notes.size;
+    for (const note of launcherNotes(folder.dir)) pipeline.notes.add(note);
+    if (pipeline.dirty || pipeline.notes.size !== before) {
       const {seen, live} = pipeline.stats;
       const lost = pipeline.losses();
       const destinations = outputs && {destinations: destinationsOf(outputs)};
@@ -155,6 +161,15 @@ export class SessionLoop {
     this.#committed = Date.now();
     // With thousands of processes a commit costs; it never takes more than a small share of the time.
     this.#interval = Math.min(MOST_MS, Math.max(COMMIT_MS, (this.#committed - begun) * 20));
+  }
+}
+
+/** What the launcher wrote down: programs that it could not scope, and why. */
+function launcherNotes(dir: string): string[] {
+  try {
+    return readFileSync(join(dir, 'notes'), 'utf8').split('\n').filter(Boolean).slice(0, LAUNCHER_NOTES);
+  } catch {
+    return [];
   }
 }
 
