@@ -219,4 +219,24 @@ describe.skipIf(binary === undefined)('otelcol', () => {
     }, 'all logs');
     expect(got.size).toBe(12_000);
   });
+
+  test.each(['grpc', 'http/protobuf'] as const)(
+    '%s: nothing is lost when the collector does not answer for a while',
+    async (protocol) => {
+      const mark = `frozen ${protocol}`;
+      const destination = await bench.destination(
+        config(protocol, {resource_attributes: {'test.protocol': mark}, timeout: 500}),
+      );
+      destination.push(events(0, 1000));
+      await drained(destination);
+      server.freeze();
+      destination.push(events(1000, 2000));
+      await until(() => destination.status().state === 'retrying', 'a timeout');
+      server.thaw();
+      destination.push(events(2000, 3000));
+      await drained(destination);
+      expect(destination.status()).toMatchObject({accepted: 3000, sent: 3000});
+      await until(() => numbersOf(mark).size === 3000, 'all logs');
+    },
+  );
 });

@@ -114,10 +114,10 @@ describe.skipIf(binaries === undefined)('prometheus', () => {
     await becomes('sum(appscope_file_io_bytes_total{proc="shop",zone!=""})', 120);
   });
 
-  test('takes remote writes, loses nothing across a restart', async () => {
+  test('takes remote writes, loses nothing across a restart and a standstill', async () => {
     const remote = {url: `http://127.0.0.1:${port}/api/v1/write`};
     const destination = await bench.destination(
-      config({remote_write: remote, prefix: 'rw.', timeout: 5000, labels: {via: 'write'}}),
+      config({remote_write: remote, prefix: 'rw.', timeout: 1500, labels: {via: 'write'}}),
     );
     destination.push([...counters(5, 10), duration()]);
     await drained(destination);
@@ -131,6 +131,14 @@ describe.skipIf(binaries === undefined)('prometheus', () => {
     destination.push(counters(5, 10));
     await drained(destination);
     await becomes('sum(rw_appscope_file_io_bytes_total{via="write"})', 150);
-    expect(destination.status()).toMatchObject({accepted: 151, sent: 151});
+    server.freeze();
+    const before = destination.status().retried;
+    destination.push(counters(5, 10));
+    await until(() => destination.status().state === 'retrying', 'a timeout');
+    server.thaw();
+    await drained(destination);
+    await becomes('sum(rw_appscope_file_io_bytes_total{via="write"})', 200);
+    expect(destination.status()).toMatchObject({accepted: 201, sent: 201});
+    expect(destination.status().retried).toBeGreaterThan(before);
   });
 });

@@ -26,6 +26,9 @@ export interface Server {
   readonly pid: number;
   /** What it wrote so far. */
   output(): string;
+  /** Stops and continues it: a peer that is there and does not answer. */
+  freeze(): void;
+  thaw(): void;
   /** Ends it and what it started; resolves when it is gone. */
   kill(signal?: NodeJS.Signals): Promise<void>;
 }
@@ -60,6 +63,8 @@ export class Bench {
     return {
       pid: child.pid ?? 0,
       output: () => readFileSync(log, 'utf8'),
+      freeze: () => killGroup(child, 'SIGSTOP'),
+      thaw: () => killGroup(child, 'SIGCONT'),
       kill: async (signal = 'SIGKILL') => {
         killGroup(child, signal);
         const timer = setTimeout(() => killGroup(child, 'SIGKILL'), 15_000);
