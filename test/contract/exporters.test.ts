@@ -53,7 +53,7 @@ async function allArrive(peer: ContractPeer, from: number, to: number): Promise<
 
 const settled = (destination: Destination) =>
   until(() => destination.status().queued === 0, 'an empty queue');
-const TIMEOUT = {timeout: 1000};
+const TIMEOUT = {timeout: 500};
 
 describe.each(KITS)('%s', (_, start) => {
   test('delivers everything', async () => {

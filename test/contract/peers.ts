@@ -321,7 +321,7 @@ async function kafka(change: {
       broker.hang = true;
       setTimeout(() => {
         broker.hang = false;
-      }, 1500);
+      }, 800);
     },
   };
 }
