@@ -18,7 +18,13 @@ int main(int argc, char **argv)
 	int ret;
 
 	if (argc > 5 && !strcmp(argv[1], "exec")) {
-		ret = sc_inject_next_exec(argv[2], argv[3], argv[4]);
+		const struct sc_exec_help help = {
+			.library = argv[2],
+			.dir = argv[3],
+			.notes = argv[4],
+		};
+
+		ret = sc_inject_next_exec(&help);
 		if (!ret)
 			execv(argv[5], argv + 5);
 		fprintf(stderr, "inject_tool: %d\n", ret);

@@ -58,7 +58,7 @@ beforeAll(() => {
   ]);
   inject = buildProgram(join(dir, 'inject_tool'), [
     join(here, 'inject_tool.c'),
-    ...layers('inject', 'sys', 'base'),
+    ...layers('inject', 'elf', 'sys', 'base'),
   ]);
   for (const flavour of flavours)
     programs.set(
