@@ -65,6 +65,8 @@ const CHUNK_RECORDS = 4096;
 const CHUNK_BYTES = 1024 * 1024;
 /** A thrown error is a fault of the exporter or of the data: tried again this often, then the batch is given up. */
 const THROWN_LIMIT = 3;
+/** Longest pause between attempts while somebody waits for the queue to be empty, as at the end. */
+const HURRY_PAUSE_MS = 500;
 
 export function createDestination(
   settings: DestinationSettings,
@@ -201,7 +203,7 @@ export function createDestination(
       reason = result.reason;
       if (ended) break;
       const pause = retryPause(retry, tries, result.afterMs, random());
-      await sleep(pause);
+      await sleep(hurry > 0 ? Math.min(pause, HURRY_PAUSE_MS) : pause);
       if (ended) break;
       expire();
       if (queueSettings.maxAgeMs > 0 && (queue.oldest ?? Infinity) < clock.now() - queueSettings.maxAgeMs) {

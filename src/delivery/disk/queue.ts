@@ -7,13 +7,14 @@
  *   acked ........ head .............. tail            sequence numbers
  *     | in flight  |  waiting on disk  |  overflow in memory
  */
-import {mkdirSync, readFileSync} from 'node:fs';
+import {mkdirSync} from 'node:fs';
 import type {Clock, Timer} from '../../base/clock.js';
 import {ScopeError} from '../../base/errors.js';
-import type {Process, RelayRecord} from '../../records/types.js';
+import type {RelayRecord} from '../../records/types.js';
 import type {Dropped, DropReason} from '../ledger.js';
 import {type Chunk, createMemoryQueue, type Queue} from '../queue.js';
 import {decodePayload, ENTRY_HEADER, type EntryHeader, encodeEntry, SEGMENT_HEADER} from './format.js';
+import {bootId, createIntern} from './identity.js';
 import {openLedgerFile} from './ledger-file.js';
 import {lockFolder} from './lock.js';
 import {
@@ -51,33 +52,8 @@ const LARGEST_SEGMENT = 16 * 1024 * 1024;
 const SMALLEST_SEGMENT = 64 * 1024;
 /** A full disk is tried again no sooner than this. */
 const FAULT_PAUSE_MS = 1000;
-/** Processes remembered so that records of one share one object. */
-const INTERNED = 10_000;
 
 const lockedHere = new Set<string>();
-
-function bootId(): Buffer {
-  try {
-    return Buffer.from(
-      readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').replaceAll('-', '').trim(),
-      'hex',
-    );
-  } catch {
-    return Buffer.alloc(16);
-  }
-}
-
-function createIntern(): (process: Process) => Process {
-  const known = new Map<string, Process>();
-  return (process) => {
-    const id = `${process.uuid}/${process.key}/${process.pid}`;
-    const first = known.get(id);
-    if (first !== undefined) return first;
-    if (known.size >= INTERNED) known.clear();
-    known.set(id, process);
-    return process;
-  };
-}
 
 interface Flight {
   records: RelayRecord[];
