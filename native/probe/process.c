@@ -371,8 +371,10 @@ static void filter_post(struct sc_call *c)
 {
 	struct sc_ctx x;
 
-	if (!sc_enter(&x))
+	if (!sc_enter(&x)) {
+		sc_count_muted(c->nr);
 		return;
+	}
 	sc_count_call(&x, c->nr);
 	if (!sets_filter(c) || c->ret < 0 || sc_chan.quiet)
 		return;
@@ -434,9 +436,7 @@ void sc_probe_process(struct sc_call *c)
 	case __NR_execveat:
 		exec_post(c);
 		break;
-	case __NR_seccomp:
-	case __NR_prctl:
+	default: /* the rest is counted; of these only filters need more */
 		filter_post(c);
-		break;
 	}
 }
