@@ -165,6 +165,13 @@ void sc_socket_failed(struct sc_hook *h, int fd, struct sc_fd *f);
 /* ---- process.c, exec.c ---- */
 void sc_probe_process(struct sc_call *call);
 void sc_probe_process_pre(struct sc_call *call);
+
+/* ---- usage.c ---- */
+
+/* SC_REC_EXIT or SC_REC_SAMPLE; call: the exit, or NULL. */
+void sc_record_usage(struct sc_ctx *x, enum sc_record_type type, const struct sc_call *call);
+
+/* SC_REC_SAMPLE, when sample_ms have passed since the last. */
 void sc_sample(struct sc_ctx *x);
 
 struct sc_exec_setup {
