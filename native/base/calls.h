@@ -79,7 +79,7 @@ enum sc_call_class {
 	X(clone3, PROCESS, SC_P) X(execve, PROCESS, SC_P) X(execveat, PROCESS, SC_P) \
 	X(exit, PROCESS, SC_P) X(exit_group, PROCESS, SC_P) X(seccomp, PROCESS, SC_P) \
 	X(prctl, PROCESS, SC_P) X(setuid, PROCESS, SC_P) X(setreuid, PROCESS, SC_P) \
-	X(setresuid, PROCESS, SC_P)
+	X(setresuid, PROCESS, SC_P) X(rt_sigaction, PROCESS, SC_P)
 /* clang-format on */
 
 /* Flags and class by system call number; 0 where the table has no entry. */

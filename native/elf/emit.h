@@ -47,6 +47,13 @@ enum sc_cell {
  */
 long sc_emit_stubs(struct sc_plan *plan, uint64_t stub_va, uint8_t *out, size_t cap);
 
+/*
+ * Where the original code is when a thread is `off` bytes into the stubs (whose bytes are at stubs):
+ * *va, and *shift bytes to add to its stack pointer. 1, or 0: not in a stub.
+ */
+int sc_emit_place(const struct sc_plan *plan, const uint8_t *stubs, uint32_t off, uint64_t *va,
+		  uint32_t *shift);
+
 /* Room that is always enough for sc_emit_stubs. */
 size_t sc_emit_room(const struct sc_plan *plan);
 

@@ -103,6 +103,7 @@ static int map_overlay(struct sc_patched *p, int fd)
 		return -EEXIST;
 	}
 	p->stubs = stubs;
+	p->stub_len = plan->stub_len;
 	for (uint32_t i = 0; i < plan->runs; i++) {
 		const struct sc_run *r = &plan->run[i];
 
@@ -145,6 +146,7 @@ static int map_stubs(struct sc_patched *p)
 		sc_gate_cells((uint64_t *)buf);
 		ret = sc_code_map(at, buf, (size_t)n);
 		p->stubs = at;
+		p->stub_len = (uint32_t)n;
 	}
 	sc_sys_munmap(buf, room);
 	return ret;

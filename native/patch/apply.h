@@ -10,6 +10,7 @@ struct sc_patched {
 	struct sc_plan *plan; /* private, writable */
 	uint64_t bias;
 	uint64_t stubs; /* address of the cells page */
+	uint32_t stub_len;
 	uint32_t done;  /* sites patched */
 	uint32_t differs;
 	uint32_t overlay;

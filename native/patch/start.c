@@ -4,12 +4,14 @@
 #include <sys/mman.h>
 #include "base/mem.h"
 #include "sys/sys.h"
+#include "elf/emit.h"
 #include "elf/gotab.h"
 #include "patch/apply.h"
 #include "patch/entry.h"
 #include "patch/objects.h"
 #include "patch/patch.h"
 #include "patch/store.h"
+#include "patch/arch/x86_64/cancel.h"
 #include "patch/arch/x86_64/gate.h"
 
 #define PATCHED_MAX 8
@@ -17,6 +19,7 @@
 static struct {
 	struct sc_patched object[PATCHED_MAX];
 	uint32_t n;
+	sc_call_handler pre;
 } state;
 
 struct start {
@@ -24,6 +27,7 @@ struct start {
 	struct sc_patch_report *report;
 	uint32_t libraries;
 	int busy;
+	int preloaded; /* the loader knows us: unwinders find our tables */
 };
 
 /* libpthread had its own sites before glibc 2.34. */
@@ -116,6 +120,8 @@ static int each(const struct sc_object *o, void *arg)
 	} else {
 		s->libraries++;
 	}
+	if ((uint64_t)&state - o->elf.bias >= o->elf.lo && (uint64_t)&state - o->elf.bias < o->elf.hi)
+		s->preloaded = 1;
 	if (state.n == PATCHED_MAX)
 		return 1;
 	name_libc(o, s->report);
@@ -153,13 +159,37 @@ static void ignore(struct sc_call *call)
 	(void)call;
 }
 
+static void before(struct sc_call *call)
+{
+	if (call->nr == __NR_rt_sigaction)
+		sc_cancel_sigaction(call);
+	else
+		state.pre(call);
+}
+
+int sc_patch_place(uint64_t ip, uint64_t *va, uint32_t *shift)
+{
+	for (uint32_t i = 0; i < state.n; i++) {
+		const struct sc_patched *p = &state.object[i];
+
+		if (ip < p->stubs + SC_STUB_PAGE || ip >= p->stubs + p->stub_len)
+			continue;
+		if (!sc_emit_place(p->plan, (const uint8_t *)p->stubs, (uint32_t)(ip - p->stubs), va, shift))
+			return 0;
+		*va += p->bias;
+		return 1;
+	}
+	return 0;
+}
+
 int sc_patch_start(const struct sc_patch_options *options, struct sc_patch_report *report)
 {
 	struct start s = { .options = options, .report = report };
 
 	memset(report, 0, sizeof(*report));
 	sc_gate_handlers.post = options->post;
-	sc_gate_handlers.pre = options->pre;
+	state.pre = options->pre;
+	sc_gate_handlers.pre = before;
 	sc_gate_handlers.tls = options->go_tls ? options->go_tls : ignore;
 	if (state.n)
 		return start_again(options, report);
@@ -170,6 +200,8 @@ int sc_patch_start(const struct sc_patch_options *options, struct sc_patch_repor
 	}
 	if (s.libraries)
 		report->is_static = 0;
+	if (s.preloaded)
+		sc_cancel_start();
 	if (report->patched)
 		return 0;
 	return report->error ? report->error : -ENOENT;
@@ -179,6 +211,7 @@ int sc_patch_stop(void)
 {
 	int ret = sc_entry_undo();
 
+	sc_cancel_stop();
 	for (uint32_t i = 0; i < state.n; i++) {
 		int one = sc_apply_undo(&state.object[i]);
 

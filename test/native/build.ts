@@ -61,7 +61,7 @@ export function buildFreestanding(out: string, sources: string[]): string {
       '-fno-builtin',
       '-fvisibility=hidden',
       '-mgeneral-regs-only',
-      '-fno-asynchronous-unwind-tables',
+      '-fno-omit-frame-pointer',
       '-fcf-protection=none',
       '-fno-tree-loop-distribute-patterns',
       '-Wl,-z,now',

@@ -228,6 +228,18 @@ describe('entry hooks', () => {
 });
 
 describe('odd circumstances', () => {
+  it.skipIf(!hasCommand('g++'))('a thread cancelled inside a stub still runs its destructors', () => {
+    const program = join(dir, 'cancel');
+    execFileSync('g++', ['-O2', '-pthread', join(here, 'cancel.cc'), '-o', program], {stdio: 'pipe'});
+    const done = spawnSync(program, [], {
+      encoding: 'utf8',
+      timeout: 100_000,
+      env: {...process.env, LD_PRELOAD: library, COUNT_FILE: file, COUNT_PLANS: plans},
+    });
+    expect(done.stdout).toBe('destroyed 2000\n');
+    expect(done.status).toBe(0);
+  });
+
   it('an explicitly run loader is patched like any', () => {
     const done = spawnSync('/lib64/ld-linux-x86-64.so.2', [programs.get('glibc') ?? ''], {
       encoding: 'utf8',

@@ -392,7 +392,8 @@ static int go_kind(const struct sc_text *t, uint64_t at, struct sc_site *s)
 	}
 	/* exitThread has given its stack away by then. */
 	return s->kind == SC_SITE_GO_CALL6 ||
-	       (s->nr >= 0 && s->nr != __NR_exit && sc_call_table[s->nr].flags);
+	       (s->nr >= 0 && s->nr != __NR_exit && s->nr != __NR_rt_sigaction &&
+		sc_call_table[s->nr].flags);
 }
 
 static int by_kind(const struct sc_text *t, uint64_t at, uint64_t cancel, struct sc_site *s)

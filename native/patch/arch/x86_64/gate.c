@@ -24,6 +24,17 @@ _Static_assert(sizeof(struct sc_call_info) == 2 && offsetof(struct sc_call_info,
 		       SC_CALL_PRE == 4 && SC_NR_MAX == 512 && SC_SLOT_TAG == 0x5c0e0000u,
 	       "the gates look into the table of calls");
 
+/*
+ * Not for our sake, C code keeps them: they are where cancel.c finds the program's values, whatever C
+ * code has done with the registers since. At -8…-40 of the frame.
+ */
+#define SC_KEEP_CALLEE_SAVED \
+	"	push %rbx\n	push %r12\n	push %r13\n	push %r14\n	push %r15\n"
+
+__asm__(".pushsection .text\n"
+	".globl sc_gates_begin\n.hidden sc_gates_begin\nsc_gates_begin:\n"
+	".popsection\n");
+
 /* In: rax result, arguments in place, rcx slot or constant, r11d number should the slot be no slot. */
 __asm__(".pushsection .text\n"
 	".macro SC_GATE_POST name, flags\n"
@@ -31,7 +42,7 @@ __asm__(".pushsection .text\n"
 	"\\name:\n"
 	".if \\flags\n pushfq\n.endif\n"
 	"	push %rbp\n"
-	"	mov %rsp,%rbp\n"
+	"	mov %rsp,%rbp\n" SC_KEEP_CALLEE_SAVED
 	"	and $-16,%rsp\n"
 	"	push %rax\n" /* padding */
 	"	push %rax\n" /* sp */
@@ -95,7 +106,7 @@ __asm__(".pushsection .text\n"
 	"	shl $32,%rcx\n"
 	"	or %r11,%rcx\n"
 	"	push %rbp\n"
-	"	mov %rsp,%rbp\n"
+	"	mov %rsp,%rbp\n" SC_KEEP_CALLEE_SAVED
 	"	and $-16,%rsp\n"
 	"	lea (40+128)(%rbp),%r11\n"
 	"	push %r11\n" /* padding */
@@ -138,7 +149,7 @@ __asm__(".pushsection .text\n"
 	"	testb $4,(%rcx,%rax,2)\n"
 	"	jz 1f\n"
 	"	push %rbp\n"
-	"	mov %rsp,%rbp\n"
+	"	mov %rsp,%rbp\n" SC_KEEP_CALLEE_SAVED
 	"	and $-16,%rsp\n"
 	"	lea (16+8*\\flags+128)(%rbp),%rcx\n"
 	"	push %rcx\n" /* padding */
@@ -185,7 +196,7 @@ __asm__(".pushsection .text\n"
 	"	testb $4,(%rax,%rsi,2)\n"
 	"	jz 1f\n"
 	"	push %rbp\n"
-	"	mov %rsp,%rbp\n"
+	"	mov %rsp,%rbp\n" SC_KEEP_CALLEE_SAVED
 	"	and $-16,%rsp\n"
 	"	push %rdi\n"
 	"	push %rdi\n" /* padding */
@@ -382,6 +393,7 @@ __asm__(".pushsection .text\n"
 	".endm\n"
 	"SC_GATE_GO_TLS sc_gate_go_tls, 0\n"
 	"SC_GATE_GO_TLS sc_gate_go_tls_r14, 1\n"
+	".globl sc_gates_end\n.hidden sc_gates_end\nsc_gates_end:\n"
 	".popsection\n");
 
 void sc_gate_post(void);

@@ -14,6 +14,10 @@ struct sc_gate_handlers {
 /* Set before the first patch is written; never NULL afterwards. */
 extern struct sc_gate_handlers sc_gate_handlers;
 
+/* The code of all gates. */
+extern const char sc_gates_begin[] __attribute__((visibility("hidden")));
+extern const char sc_gates_end[] __attribute__((visibility("hidden")));
+
 /* Fills a cells page (elf/emit.h) with the addresses of the gates. */
 void sc_gate_cells(uint64_t *cells);
 
