@@ -64,7 +64,7 @@ static int inject(struct sc_target *t, pid_t pid, const struct sc_exec_help *h)
 
 	if (err == 0)
 		err = sc_target_open_calls(t);
-	return err == 0 ? sc_target_inject(t, SC_INJECT_EXEC, h->library, h->dir) : err;
+	return err == 0 ? sc_target_inject(t, SC_INJECT_EXEC, h->libscope, h->dir) : err;
 }
 
 static void help(pid_t pid, int ready, const struct sc_exec_help *h)
@@ -84,7 +84,7 @@ static void help(pid_t pid, int ready, const struct sc_exec_help *h)
 	err = wait_exec(pid);
 	if (err == -ESRCH)
 		return;
-	if (h->library) {
+	if (h->libscope) {
 		if (err == 0)
 			err = inject(&t, pid, h);
 		if (err < 0) {

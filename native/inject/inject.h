@@ -27,9 +27,9 @@ struct sc_crash_options;
 
 /* What a helper does with the image of the next execve. */
 struct sc_exec_help {
-	const char *library; /* put in, for an image that no LD_PRELOAD reaches; NULL: not needed */
-	const char *dir;     /* SCOPE_DIR */
-	const char *notes;   /* file that gets a line about what failed */
+	const char *libscope; /* put in, for an image that no LD_PRELOAD reaches; NULL: not needed */
+	const char *dir;      /* SCOPE_DIR */
+	const char *notes;    /* file that gets a line about what failed */
 	const struct sc_crash_options *crash; /* watch it and its children from then on; NULL: no */
 };
 

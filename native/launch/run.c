@@ -146,10 +146,10 @@ static void help_next_exec(const struct sc_session *s, const struct sc_install *
 	snprintf(notes, sizeof(notes), "%s/notes", s->channels);
 	snprintf(config, sizeof(config), "%s/scope.yml", s->dir);
 	if (sc_inject_is_static(path) == 1)
-		help.library = in->libscope;
+		help.libscope = in->libscope;
 	if (sc_crash_wish(s, &watch))
 		help.crash = &watch;
-	if (help.library || help.crash)
+	if (help.libscope || help.crash)
 		sc_inject_next_exec(&help);
 }
 
@@ -210,7 +210,7 @@ int sc_inject_exec(const struct sc_install *in, const char *path, char **argv)
 
 	if (dir && *dir) {
 		snprintf(notes, sizeof(notes), "%s/notes", dir);
-		sc_inject_next_exec(&(struct sc_exec_help){.library = in->libscope, .dir = dir, .notes = notes});
+		sc_inject_next_exec(&(struct sc_exec_help){.libscope = in->libscope, .dir = dir, .notes = notes});
 	}
 	execv(path, argv);
 	return errno == ENOENT ? 127 : 126;
