@@ -26,7 +26,7 @@ export interface DeliverySettings {
     whenFull: 'block' | 'drop_oldest' | 'drop_newest';
     /** Folder of a disk queue. */
     path: string;
-    /** Longest time between two fsync; 0: only when a segment is full. */
+    /** Longest time between two fdatasync of a disk queue; 0: without delay. */
     syncMs: number;
   };
   batch: {maxRecords: number; maxBytes: number; maxWaitMs: number};

@@ -33,7 +33,7 @@ import {
 export interface DiskQueueSettings {
   path: string;
   maxBytes: number;
-  /** 0: only when a segment is full. */
+  /** Longest time between two fdatasync; 0: without delay. */
   syncMs: number;
 }
 
@@ -130,16 +130,22 @@ export function createDiskQueue(
     });
   }
 
-  function syncLater(): void {
-    unsynced = true;
-    if (syncTimer !== undefined || settings.syncMs <= 0 || closed) return;
-    syncTimer = clock.after(settings.syncMs, () => {
-      syncTimer = undefined;
-      if (writer === undefined || !unsynced) return;
+  /** Forces what was written to the device, once for all that came meanwhile. */
+  function syncWriter(): void {
+    syncTimer = undefined;
+    if (!unsynced) return;
+    later(() => {
       unsynced = false;
-      const segment = writer;
-      later(() => (segments.includes(segment) ? syncSegment(segment) : undefined));
+      return writer !== undefined && segments.includes(writer) ? syncSegment(writer) : undefined;
     });
+  }
+
+  function syncLater(): void {
+    const first = !unsynced;
+    unsynced = true;
+    if (closed) return;
+    if (settings.syncMs > 0) syncTimer ??= clock.after(settings.syncMs, syncWriter);
+    else if (first) syncWriter();
   }
 
   /** An entry of what can be stored; a record that cannot (it holds a function, say) is counted and left out. */
