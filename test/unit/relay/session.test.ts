@@ -69,7 +69,7 @@ describe('a session', () => {
   });
 
   it('goes on until the last process in the background has ended', async () => {
-    const workdir = scoped.run('/bin/sh', '-c', '(sleep 0.3; echo late >&2) & echo first');
+    const workdir = scoped.run('/bin/sh', '-c', 'echo first; (sleep 0.3; echo late >&2) &');
     await runSession(workdir);
     const text = eventsOf(workdir)
       .filter((event) => event.body?.sourcetype === 'console')
