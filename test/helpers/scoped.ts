@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Runs commands scoped by the real launcher, without its relay: tests run the relay themselves. */
 import {spawn, spawnSync} from 'node:child_process';
-import {mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
+import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {NATIVE} from '../../src/base/root.js';
@@ -61,7 +61,12 @@ export function scopedHome(): ScopedHome {
       if (status !== 0) throw new Error(`${words.join(' ')}: ${status} ${stderr}`);
       const workdir = lastSession(home)!;
       const deadline = Date.now() + 30_000;
-      while (readStatus(workdir)?.state !== 'ended') {
+      const over = () => {
+        const status = readStatus(workdir);
+        // The relay still tidies up after it said so.
+        return status?.state === 'ended' && !existsSync(`/proc/${status.pid}`);
+      };
+      while (!over()) {
         if (Date.now() > deadline) throw new Error(`${workdir}: its relay does not end`);
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
@@ -86,7 +91,7 @@ export function scopedHome(): ScopedHome {
           // It has ended.
         }
       }
-      rmSync(home, {recursive: true, force: true});
+      rmSync(home, {recursive: true, force: true, maxRetries: 10, retryDelay: 50});
     },
   };
 }
