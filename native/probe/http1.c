@@ -9,8 +9,6 @@
  */
 #include "probe/stream_internal.h"
 
-#define TRAILER_MAX (16u * 1024u)
-
 static uint64_t least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -78,7 +76,7 @@ void sc_http1_flush(const struct sc_pass *pass)
  * Not a message any more. The very first bytes of a connection that looked like HTTP were something
  * else then: it is left alone for good.
  */
-static void lose(const struct sc_pass *pass)
+void sc_http1_lose(const struct sc_pass *pass)
 {
 	struct sc_flow *w = pass->w;
 
@@ -99,7 +97,7 @@ static void record_end(const struct sc_pass *pass, uint16_t flags)
 	sc_emit(pass->io, SC_REC_HTTP1_END, 0, &m, NULL, 0);
 }
 
-static void finish(const struct sc_pass *pass)
+void sc_http1_finish(const struct sc_pass *pass)
 {
 	struct sc_flow *w = pass->w;
 
@@ -148,7 +146,7 @@ static void begin_body(const struct sc_pass *pass, const struct sc_head *head, b
 	w->flags = (uint16_t)((w->flags & ~(SC_FL_LENGTH | SC_FL_DIGIT | SC_FL_EXT)) | SC_FL_BODY);
 	w->left = 0;
 	if (none) {
-		finish(pass);
+		sc_http1_finish(pass);
 	} else if (head->chunked) {
 		w->phase = SC_PH_CHUNK_SIZE;
 	} else if (head->has_length) {
@@ -156,11 +154,11 @@ static void begin_body(const struct sc_pass *pass, const struct sc_head *head, b
 		w->left = head->length;
 		w->phase = SC_PH_LENGTH;
 		if (w->left == 0)
-			finish(pass);
+			sc_http1_finish(pass);
 	} else if (head->side == SC_SIDE_RESPONSE) {
 		w->phase = SC_PH_UNTIL_END;
 	} else {
-		finish(pass);
+		sc_http1_finish(pass);
 	}
 }
 
@@ -204,7 +202,7 @@ static void begin_message(const struct sc_pass *pass, const uint8_t *p, uint64_t
 	struct sc_flow *w = pass->w;
 
 	if (w->side != SC_SIDE_UNKNOWN && w->side != head->side) {
-		lose(pass);
+		sc_http1_lose(pass);
 		return;
 	}
 	w->side = head->side;
@@ -234,7 +232,7 @@ static void head_done(const struct sc_pass *pass, const uint8_t *p, uint64_t len
 	}
 	sc_head_parse(p, len, &head);
 	if (head.side == SC_SIDE_UNKNOWN)
-		lose(pass);
+		sc_http1_lose(pass);
 	else
 		begin_message(pass, p, len, skip, &head);
 }
@@ -253,7 +251,7 @@ static uint64_t hold_bytes(const struct sc_pass *pass, const uint8_t *p, uint64_
 	uint64_t room, take, end;
 
 	if (!held) {
-		lose(pass);
+		sc_http1_lose(pass);
 		return n;
 	}
 	room = SC_HOLD_SIZE - w->held;
@@ -273,7 +271,7 @@ static uint64_t hold_bytes(const struct sc_pass *pass, const uint8_t *p, uint64_
 		w->skip = 0;
 		w->left = 0;
 	} else if ((first || w->held < 32) && !may_be_head(held, w->held)) {
-		lose(pass);
+		sc_http1_lose(pass);
 	}
 	return take;
 }
@@ -321,108 +319,6 @@ static uint64_t start_head(const struct sc_pass *pass, const uint8_t *p, uint64_
 	return w->phase == SC_PH_LOST ? n : end;
 }
 
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static uint64_t chunk_size(const struct sc_pass *pass, const uint8_t *p, uint64_t n)
-{
-	struct sc_flow *w = pass->w;
-	uint64_t i;
-
-	for (i = 0; i < n; i++) {
-		int digit = w->flags & SC_FL_EXT ? -1 : hex_digit(p[i]);
-
-		if (p[i] == '\n') {
-			if (!(w->flags & SC_FL_DIGIT)) {
-				lose(pass);
-				return n;
-			}
-			w->flags &= (uint16_t)~(SC_FL_DIGIT | SC_FL_EXT);
-			w->phase = w->left ? SC_PH_CHUNK_DATA : SC_PH_TRAILER;
-			w->skip = 0;
-			return i + 1;
-		}
-		if (digit >= 0) {
-			if (w->left >> 56) {
-				lose(pass);
-				return n;
-			}
-			w->left = w->left << 4 | (uint64_t)digit;
-			w->flags |= SC_FL_DIGIT;
-		} else if (!(w->flags & SC_FL_DIGIT)) {
-			lose(pass);
-			return n;
-		} else {
-			w->flags |= SC_FL_EXT;
-		}
-	}
-	return n;
-}
-
-static uint64_t chunk_end(const struct sc_pass *pass, const uint8_t *p, uint64_t n)
-{
-	struct sc_flow *w = pass->w;
-
-	if (*p == '\n') {
-		w->phase = SC_PH_CHUNK_SIZE;
-		w->left = 0;
-		return 1;
-	}
-	if (*p != '\r') {
-		lose(pass);
-		return n;
-	}
-	return 1;
-}
-
-/* left: length of the line so far; skip: of all of them. */
-static uint64_t trailer(const struct sc_pass *pass, const uint8_t *p, uint64_t n)
-{
-	struct sc_flow *w = pass->w;
-	uint64_t i;
-
-	for (i = 0; i < n; i++) {
-		if (p[i] == '\n') {
-			if (w->left == 0) {
-				finish(pass);
-				return i + 1;
-			}
-			w->left = 0;
-		} else if (p[i] != '\r') {
-			w->left++;
-			if (w->skip++ > TRAILER_MAX) {
-				lose(pass);
-				return n;
-			}
-		}
-	}
-	return n;
-}
-
-/* A step that needs no look at the bytes. */
-static uint64_t count_body(const struct sc_pass *pass, uint64_t n)
-{
-	struct sc_flow *w = pass->w;
-	uint64_t take = w->phase == SC_PH_UNTIL_END ? n : least(n, w->left);
-
-	w->body += take;
-	if (w->phase == SC_PH_UNTIL_END)
-		return take;
-	w->left -= take;
-	if (w->left == 0) {
-		if (w->phase == SC_PH_LENGTH)
-			finish(pass);
-		else
-			w->phase = SC_PH_CHUNK_END;
-	}
-	return take;
-}
-
 static uint64_t step(const struct sc_pass *pass, const uint8_t *p, uint64_t n)
 {
 	switch (pass->w->phase) {
@@ -432,18 +328,11 @@ static uint64_t step(const struct sc_pass *pass, const uint8_t *p, uint64_t n)
 		return hold_bytes(pass, p, n);
 	case SC_PH_HEAD_SKIP:
 		return skip_head(pass, p, n);
-	case SC_PH_LENGTH:
-	case SC_PH_CHUNK_DATA:
-	case SC_PH_UNTIL_END:
-		return count_body(pass, n);
-	case SC_PH_CHUNK_SIZE:
-		return chunk_size(pass, p, n);
-	case SC_PH_CHUNK_END:
-		return chunk_end(pass, p, n);
-	case SC_PH_TRAILER:
-		return trailer(pass, p, n);
-	default:
+	case SC_PH_LOST:
+	case SC_PH_OFF:
 		return n;
+	default:
+		return sc_http1_body(pass, p, n);
 	}
 }
 
@@ -459,7 +348,7 @@ void sc_http1_take(const struct sc_pass *pass, const uint8_t *p, uint64_t n)
 
 		if (!p && !counts_only(pass->w->phase)) {
 			if (pass->w->phase != SC_PH_OFF)
-				lose(pass);
+				sc_http1_lose(pass);
 			return;
 		}
 		took = step(pass, p, n);

@@ -160,6 +160,10 @@ void sc_http1_take(const struct sc_pass *pass, const uint8_t *p, uint64_t n);
 void sc_http1_flush(const struct sc_pass *pass);
 void sc_http1_end(const struct sc_pass *pass, bool closed);
 void sc_http1_sync(const struct sc_pass *pass, const uint8_t *p, uint64_t n);
+uint64_t sc_http1_body(const struct sc_pass *pass, const uint8_t *p, uint64_t n);
+/* The message is over; the direction is not one of messages any more. */
+void sc_http1_finish(const struct sc_pass *pass);
+void sc_http1_lose(const struct sc_pass *pass);
 /* The client's preface is here but for its last skip bytes. */
 void sc_http2_begin(const struct sc_pass *pass, uint64_t skip);
 void sc_http2_take(const struct sc_pass *pass, const uint8_t *p, uint64_t n);

@@ -20,6 +20,7 @@ beforeAll(() => {
     'head',
     'hold',
     'http1',
+    'http1_body',
     'http2',
     'websocket',
     'dns',
