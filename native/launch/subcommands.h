@@ -3,7 +3,7 @@
 #ifndef SCOPE_LAUNCH_SUBCOMMANDS_H
 #define SCOPE_LAUNCH_SUBCOMMANDS_H
 
-/* Handled by the launcher itself: run, attach, detach. Handled by the CLI in Node: the rest. */
+/* Handled by the launcher itself: run, watch, attach, detach. Handled by the CLI in Node: the rest. */
 #define SC_SUBCOMMAND_LIST(X) \
 	X("run") X("attach") X("detach") \
 	X("metrics") X("events") X("history") X("hist") X("flows") X("dash") X("prune") X("logs") \

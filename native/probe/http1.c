@@ -6,6 +6,8 @@
  *
  *	START -> HEAD -> LENGTH | CHUNK_SIZE -> CHUNK_DATA -> CHUNK_END | UNTIL_END -> START
  *	anything unexpected -> LOST -> (a head at the start of a transfer) -> START
+ *
+ * Longer than other files: the states call each other on every path, and none is of use without the others.
  */
 #include "probe/stream_internal.h"
 

@@ -8,7 +8,8 @@
  *
  * Fixed-width fields, no implicit padding, every size asserted. "w:" names the writer, "r:" the
  * reader of a field. All multi-byte fields are in the byte order of the machine. The reader trusts
- * nothing: every offset, length and enum is checked there.
+ * nothing: every offset, length and enum is checked there. Longer than other files: it is the one place
+ * where the layout is written.
  *
  *   channel file        0 +----------------------+
  *                         | sc_header      4 KiB |  identity, clocks, state, control, losses

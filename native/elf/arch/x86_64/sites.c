@@ -3,6 +3,8 @@
  * Chooses where a 5-byte jump fits around each `syscall`, which itself stays where it is: in front
  * of it (pre window) and behind it (post window). A window is made of whole instructions, nothing
  * jumps into it, and each of its instructions works from another address (emit.c moves them).
+ *
+ * Longer than other files: one search, whose steps all need the same few helpers on decoded instructions.
  */
 #include "base/calls.h"
 #include "base/mem.h"

@@ -9,6 +9,8 @@
  *                              [flags] rbp, padding, struct sc_call
  *
  * rcx and r11 are free there: the kernel overwrites them at every call.
+ *
+ * Longer than other files: the gates are assembly that shares this one frame layout, best compared side by side.
  */
 #include <stddef.h>
 #include "base/calls.h"
