@@ -166,6 +166,12 @@ void sc_socket_failed(struct sc_hook *h, int fd, struct sc_fd *f);
 void sc_probe_process(struct sc_call *call);
 void sc_probe_process_pre(struct sc_call *call);
 
+/* ---- filter.c ---- */
+
+/* Before and after seccomp and prctl; after counts any call. */
+void sc_filter_pre(struct sc_call *call);
+void sc_filter_post(struct sc_call *call);
+
 /* ---- usage.c ---- */
 
 /* SC_REC_EXIT or SC_REC_SAMPLE; call: the exit, or NULL. */

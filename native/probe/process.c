@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Processes and threads: made, replaced, ended; filters. Layer 4.
+ * Processes and threads: made, replaced, ended. Layer 4.
  *
  * A call that makes a process returns twice through the hook: with the child's id in the parent,
  * with 0 in the child. A child that shares the parent's memory (vfork) is muted by the thread
@@ -8,8 +8,6 @@
  */
 #include <errno.h>
 #include <linux/sched.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include "base/mem.h"
 #include "probe/probe.h"
 #include "sys/process.h"
@@ -197,57 +195,6 @@ static void exit_pre(const struct sc_call *c)
 	sc_hub_ring();
 }
 
-/* ---- filters ---- */
-
-static int sets_filter(const struct sc_call *c)
-{
-	if (c->nr == __NR_prctl)
-		return c->arg[0] == PR_SET_SECCOMP;
-	return c->nr == __NR_seccomp && (c->arg[0] == SECCOMP_SET_MODE_STRICT ||
-					 c->arg[0] == SECCOMP_SET_MODE_FILTER);
-}
-
-/* Afterwards rdtsc, and with strict seccomp every call but four, ends the process: our code must be out by then. */
-static int forbids_us(const struct sc_call *c)
-{
-	if (c->nr == __NR_seccomp)
-		return c->arg[0] == SECCOMP_SET_MODE_STRICT;
-	return (c->arg[0] == PR_SET_SECCOMP && c->arg[1] == SECCOMP_MODE_STRICT) ||
-	       (c->arg[0] == PR_SET_TSC && c->arg[1] == PR_TSC_SIGSEGV);
-}
-
-static void filter_pre(struct sc_call *c)
-{
-	struct sc_ctx x;
-
-	if (sets_filter(c))
-		sc_chan_quiet();
-	if (!forbids_us(c))
-		return;
-	if (sc_enter(&x)) {
-		sc_count_call(&x, c->nr);
-		x.head->flags |= SC_HF_SECCOMP;
-		sc_note(&x, SC_NOTE_SECCOMP, 0, NULL);
-	}
-	sc_patch_stop();
-}
-
-static void filter_post(struct sc_call *c)
-{
-	struct sc_ctx x;
-
-	if (!sc_enter(&x)) {
-		sc_count_muted(c->nr);
-		return;
-	}
-	sc_count_call(&x, c->nr);
-	if (!sets_filter(c) || c->ret < 0 || sc_chan.quiet)
-		return;
-	sc_chan.quiet = 1;
-	x.head->flags |= SC_HF_SECCOMP;
-	sc_note(&x, SC_NOTE_SECCOMP, 0, NULL);
-}
-
 /* ---- dispatch ---- */
 
 /* A server that gives up root: its folder may be closed to it from here on. */
@@ -278,7 +225,7 @@ void sc_probe_process_pre(struct sc_call *c)
 		break;
 	case __NR_seccomp:
 	case __NR_prctl:
-		filter_pre(c);
+		sc_filter_pre(c);
 		break;
 	case __NR_setuid:
 	case __NR_setreuid:
@@ -302,6 +249,6 @@ void sc_probe_process(struct sc_call *c)
 		exec_post(c);
 		break;
 	default: /* the rest is counted; of these only filters need more */
-		filter_post(c);
+		sc_filter_post(c);
 	}
 }
