@@ -5,6 +5,7 @@
  *
  *   ChannelFolder -> batch -> ProcessImage -> its sources -> records -> sink.append ... sink.commit, folder.commit
  */
+import {existsSync} from 'node:fs';
 import {type Channel, type ChannelFolder, LOST, REC, RecordCursor} from '../channel/index.js';
 import type {Process, RelayRecord} from '../records/types.js';
 import {BoundedMap} from './bounded-map.js';
@@ -72,6 +73,12 @@ export class Pipeline {
   /** Processor time reported by the images of a process that ended by exec: it goes on through exec. */
   readonly #cpuOf: Map<string, number> = new BoundedMap<string, number>(4096);
   readonly #restored: RelayState;
+  /** Images that are over, by path of their channel; let go once a commit holds their last report. */
+  readonly #over = new Map<string, Channel>();
+  /** Let go, and still there. */
+  readonly #released = new Set<string>();
+  /** Paths that the relay before us had done with, and perhaps not yet let go. */
+  readonly #overBefore: Set<string>;
   readonly #cursor = new RecordCursor();
   readonly #out: RelayRecord[] = [];
   readonly #stats: PipelineStats = {seen: 0, live: 0, records: 0, lost: {}};
@@ -86,6 +93,7 @@ export class Pipeline {
     this.#now = options.now ?? (() => Date.now() / 1000);
     this.#kinds = options.kinds ?? SOURCES;
     this.#restored = options.state ?? NEW_STATE;
+    this.#overBefore = new Set(this.#restored.over);
     this.#stats.seen = this.#restored.seen;
     this.#stats.lost = {...this.#restored.lost};
     for (const note of this.#restored.notes) this.notes.add(note);
@@ -112,6 +120,7 @@ export class Pipeline {
         this.#handOver();
         return false;
       }
+      if (this.#overBefore.has(batch.channel.path)) continue;
       const running = this.#images.get(batch.channel.key) ?? this.#add(batch.channel);
       this.#decode(running, batch.bytes);
       if (performance.now() > until) break;
@@ -139,7 +148,16 @@ export class Pipeline {
     for (const running of this.#images.values()) running.flush(now);
     this.#handOver();
     this.#sink.commit(this.#folder.position, this.state());
+    // Only now: a relay that is killed before has its last reports still to make.
+    for (const [path, channel] of this.#over) {
+      this.#folder.release(channel);
+      this.#released.add(path);
+    }
+    this.#over.clear();
     this.#folder.commit();
+    // The file stays until the spool is committed beyond its last record.
+    for (const paths of [this.#released, this.#overBefore])
+      for (const path of paths) if (!existsSync(path)) paths.delete(path);
     this.#changed = false;
   }
 
@@ -150,14 +168,18 @@ export class Pipeline {
     for (const running of this.#images.values()) {
       images[running.image.channel.path] = running.state(each);
     }
-    return {images, seen: this.#stats.seen, lost: this.#stats.lost, notes: [...this.notes]};
+    const over = [...new Set([...this.#over.keys(), ...this.#released, ...this.#overBefore])];
+    return {images, over, seen: this.#stats.seen, lost: this.#stats.lost, notes: [...this.notes]};
   }
 
   #begin(): void {
-    if (this.#folder.channels.size === this.#images.size) return;
+    if (this.#folder.channels.size === this.#images.size + this.#over.size) return;
     const fresh: Channel[] = [];
     for (const channel of this.#folder.channels.values()) {
-      if (!this.#images.has(channel.key) && channel.state !== 'empty') fresh.push(channel);
+      const {key, path, state} = channel;
+      if (this.#images.has(key) || this.#over.has(path) || state === 'empty') continue;
+      if (!this.#overBefore.has(path)) fresh.push(channel);
+      else if (channel.drained) this.#letGo(channel);
     }
     // Parents before children: a child copies what its parent has open.
     fresh.sort((a, b) => a.header.startTsc - b.header.startTsc);
@@ -257,9 +279,13 @@ export class Pipeline {
       else this.#cpuOf.delete(processKey(channel));
       this.#images.delete(key);
       this.#byStart.delete(channel.header.startTsc);
-      this.#folder.release(channel);
-      this.#changed = true;
+      this.#letGo(channel);
     }
+  }
+
+  #letGo(channel: Channel): void {
+    this.#over.set(channel.path, channel);
+    this.#changed = true;
   }
 
   /** Records lost by cause, of living images too. */

@@ -27,6 +27,8 @@ export interface ImageState {
 export interface RelayState {
   /** By path of the channel. */
   images: Record<string, ImageState>;
+  /** Paths of channels whose last report was made, and which may be there still. */
+  over: string[];
   /** Images seen so far. */
   seen: number;
   /** Losses of images that are over, by cause. */
@@ -35,7 +37,7 @@ export interface RelayState {
   notes: string[];
 }
 
-export const NEW_STATE: Readonly<RelayState> = {images: {}, seen: 0, lost: {}, notes: []};
+export const NEW_STATE: Readonly<RelayState> = {images: {}, over: [], seen: 0, lost: {}, notes: []};
 
 /** A state and the position of the channel folder it belongs to. */
 export interface Saved {

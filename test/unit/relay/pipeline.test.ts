@@ -115,6 +115,23 @@ describe('the life of a process', () => {
     expect(second.pipeline.stats.seen).toBe(1);
   });
 
+  it('reports an image that is over once, also when the relay was killed before it was let go', () => {
+    const first = testRelay();
+    const channel = first.folder.add(memoryChannel(1));
+    channel.counter[COUNTER.FS_SEEK] = 5;
+    first.folder.end(channel);
+    first.pipeline.pass();
+    expect(first.folder.released).toEqual([]);
+    first.pipeline.commit();
+    expect(first.folder.released).toEqual([channel]);
+    // Killed between the two steps of that commit: the channel is still there.
+    first.folder.add(channel);
+    const second = testRelay('', JSON.parse(JSON.stringify(first.states.at(-1))), first.folder);
+    second.run();
+    expect(second.records).toEqual([]);
+    expect(first.folder.released).toEqual([channel, channel]);
+  });
+
   it('counts processor time once across exec', () => {
     const relay = testRelay();
     const shell = relay.folder.add(memoryChannel(1));

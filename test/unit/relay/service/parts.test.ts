@@ -87,7 +87,7 @@ describe('status file', () => {
 });
 
 describe('positions', () => {
-  const state = {images: {}, seen: 1, lost: {}, notes: []};
+  const state = {images: {}, over: [], seen: 1, lost: {}, notes: []};
   const save = (hub: string, ...list: number[]): void => {
     const positions = new Positions(dir, hub);
     for (const position of list) positions.save({position, state});
