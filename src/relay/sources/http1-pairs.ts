@@ -6,6 +6,11 @@ import type {Request, Response} from './http-message.js';
 
 /** Requests that may wait for their responses; older ones are given up. */
 const PENDING_CAP = 1024;
+/**
+ * Plaintext has the time when the TLS library's call returned, the response that of its arrival: another thread can have
+ * received it so many seconds before, at most. Without this, every later response got the request before its own.
+ */
+const TLS_RETURN = 0.5;
 
 export class Http1Pairs {
   readonly #object: number;
@@ -26,9 +31,9 @@ export class Http1Pairs {
   request(message: Request, role: Role, tls: boolean, time: number): void {
     const seen: Seen<Request> = {message, time};
     this.#sink.request(this.#object, undefined, tls, seen);
-    const early = this.#earlyFor(time);
+    const early = this.#earlyFor(tls ? time - TLS_RETURN : time);
     if (early !== undefined) {
-      early.request = seen;
+      early.request = {message, time: Math.min(time, early.response.time)};
       early.role = role;
       this.#answer(early, early.body !== undefined);
       return;

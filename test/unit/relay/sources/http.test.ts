@@ -122,6 +122,17 @@ describe('HTTP/1', () => {
     expect(relay.http('http.resp')).toMatchObject([{http_method: 'GET', http_status_code: 200}]);
   });
 
+  it('pairs it, too, when the plaintext of the request has a later time than the response', () => {
+    const second = GET.replace('/1k.txt', '/second');
+    const relay = relayOf([
+      makeHead(OK, {role: 'client', tls: true, tsc: 3_000_000}),
+      makeHead(GET, {role: 'client', tls: true, tx: true, tsc: 3_100_000}),
+      makeHead(second, {role: 'client', tls: true, tx: true, tsc: 5_000_000}),
+      makeHead(OK, {role: 'client', tls: true, tsc: 6_000_000}),
+    ]);
+    expect(relay.http('http.resp').map((data) => data.http_target)).toEqual(['/1k.txt?a=b', '/second?a=b']);
+  });
+
   it('gives a response alone when its request was never seen', () => {
     const relay = relayOf([makeHead(OK, {tx: true}), makeConnClose()]);
     expect(relay.http('http.resp')).toHaveLength(1);
