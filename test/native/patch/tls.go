@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -50,5 +51,10 @@ func main() {
 			fmt.Println(r.Proto)
 		}
 	}
+	// The server's goroutine comes back from its last write before the program ends.
+	tr.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	s.Shutdown(ctx)
 	fmt.Println("done")
 }
