@@ -72,6 +72,7 @@ struct sc_chan {
 	uint32_t tp_way;     /* enum sc_tp_way */
 	uint32_t quiet;        /* a seccomp filter is set: no system call of our own */
 	uint32_t wipes;        /* MADV_WIPEONFORK works */
+	_Atomic(uint32_t) full;     /* the last record found no room: what would only serve the next is left out */
 	_Atomic(uint32_t) threaded; /* a second thread was made at some time */
 	_Atomic(int32_t) threads;   /* threads alive, as far as seen */
 	_Atomic(uint32_t) shards;   /* bit per shard that is allocated */

@@ -124,11 +124,11 @@ int sc_hub_alive(void)
 	struct timespec now;
 	uint64_t ns, beat;
 
-	if (!sc_chan.hub || sc_sys_clock(CLOCK_MONOTONIC, &now) < 0)
+	beat = sc_chan.hub ? atomic_load_explicit(&sc_chan.hub->relay_beat_ns, memory_order_relaxed) : 0;
+	if (beat == 0 || sc_sys_clock(CLOCK_MONOTONIC, &now) < 0)
 		return 0;
 	ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	beat = atomic_load_explicit(&sc_chan.hub->relay_beat_ns, memory_order_relaxed);
-	return beat != 0 && (beat >= ns || ns - beat < ALIVE_NS);
+	return beat >= ns || ns - beat < ALIVE_NS;
 }
 
 int sc_hub_watches(const char *name, size_t len)

@@ -273,11 +273,14 @@ struct sc_record *sc_record_begin(const struct sc_ctx *x, enum sc_record_type ty
 		r = reserve_waiting(x, n);
 	if (sc_unlikely(!r)) {
 		sc_hub_ring();
+		atomic_store_explicit(&sc_chan.full, 1, memory_order_relaxed);
 		count_lost(x, atomic_load_explicit(&x->head->rings, memory_order_relaxed)
 				      ? SC_LOST_FULL
 				      : SC_LOST_MEMORY);
 		return NULL;
 	}
+	if (sc_unlikely(atomic_load_explicit(&sc_chan.full, memory_order_relaxed)))
+		atomic_store_explicit(&sc_chan.full, 0, memory_order_relaxed);
 	/* From here the reader knows how long the unfinished record is: pairs with its acquire. */
 	atomic_store_explicit(&r->len, n | SC_LEN_BUSY, memory_order_release);
 	r->type = (uint16_t)type;

@@ -136,6 +136,26 @@ bool sc_crash_wish(const struct sc_session *s, struct sc_crash_options *watch)
 	return watch->backtrace || watch->core;
 }
 
+/* One line for the session. */
+static void note(const char *notes, const char *path, const char *why)
+{
+	FILE *f = fopen(notes, "ae");
+
+	if (!f)
+		return;
+	fprintf(f, "%s runs unscoped: %s\n", path, why);
+	fclose(f);
+}
+
+/* Without a helper the image runs all the same, and the session says that it does. */
+static void ask_for_help(const struct sc_exec_help *help, const char *path)
+{
+	if (sc_inject_next_exec(help) < 0)
+		note(help->notes, path, help->libscope ? "it is static, and ptrace is not allowed or has another user (a debugger, "
+							 "the watch for crashes)"
+						       : "no crash files: ptrace is not allowed");
+}
+
 /* A static image gets the library from outside; one that is watched for crashes has a tracer. */
 static void help_next_exec(const struct sc_session *s, const struct sc_install *in, const char *path)
 {
@@ -150,22 +170,16 @@ static void help_next_exec(const struct sc_session *s, const struct sc_install *
 	if (sc_crash_wish(s, &watch))
 		help.crash = &watch;
 	if (help.libscope || help.crash)
-		sc_inject_next_exec(&help);
+		ask_for_help(&help, path);
 }
 
 /* The session says why there is nothing in it. */
 static void note_unscoped(const struct sc_session *s, const char *path)
 {
 	char notes[PATH_MAX + 16];
-	FILE *f;
 
 	snprintf(notes, sizeof(notes), "%s/notes", s->channels);
-	f = fopen(notes, "ae");
-	if (!f)
-		return;
-	fprintf(f, "%s runs unscoped: it is no 64-bit x86 program, or needs its sanitizer's library to be the first\n",
-		path);
-	fclose(f);
+	note(notes, path, "it is no 64-bit x86 program, or needs its sanitizer's library to be the first");
 }
 
 int sc_run_exec(const struct sc_install *in, const struct sc_session *s, const char *path, char **argv)
@@ -210,7 +224,7 @@ int sc_inject_exec(const struct sc_install *in, const char *path, char **argv)
 
 	if (dir && *dir) {
 		snprintf(notes, sizeof(notes), "%s/notes", dir);
-		sc_inject_next_exec(&(struct sc_exec_help){.libscope = in->libscope, .dir = dir, .notes = notes});
+		ask_for_help(&(struct sc_exec_help){.libscope = in->libscope, .dir = dir, .notes = notes}, path);
 	}
 	execv(path, argv);
 	return errno == ENOENT ? 127 : 126;

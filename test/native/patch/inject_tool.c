@@ -19,7 +19,7 @@ int main(int argc, char **argv)
 
 	if (argc > 5 && !strcmp(argv[1], "exec")) {
 		const struct sc_exec_help help = {
-			.library = argv[2],
+			.libscope = argv[2],
 			.dir = argv[3],
 			.notes = argv[4],
 		};
