@@ -67,6 +67,7 @@ int main(void)
 	printf("restarted read %d\n", (int)read(p[0], buf, 4));
 	waitpid(c, NULL, 0);
 	setitimer(ITIMER_REAL, &never, NULL);
+	fflush(stdout);
 	raise(SIGTERM);
 	return 0;
 }

@@ -95,7 +95,10 @@ function take(types: Map<number, number>, texts: Buffer[] = []): void {
   folder.commit();
 }
 
-async function burst(wait: boolean, threads: number): Promise<{opens: number; closes: number; full: number}> {
+async function burst(
+  wait: boolean,
+  threads: number,
+): Promise<{opens: number; closes: number; exits: number; full: number}> {
   start(wait);
   const env = {...process.env, LD_PRELOAD: NATIVE.library, SCOPE_DIR: dir};
   const child = children.start(join(tools, 'burst'), ['40000', String(threads)], {env});
@@ -110,18 +113,24 @@ async function burst(wait: boolean, threads: number): Promise<{opens: number; cl
   return {
     opens: types.get(REC.OPEN) ?? 0,
     closes: types.get(REC.CLOSE) ?? 0,
+    exits: types.get(REC.EXIT) ?? 0,
     full: only(folder).lost()[LOST.FULL]!,
   };
 }
 
 describe('libscope.so', () => {
   it('loses nothing in wait mode, from more threads than there are shards', async () => {
-    expect(await burst(true, 12)).toEqual({opens: 480_000, closes: 480_000, full: 0});
+    expect(await burst(true, 12)).toEqual({
+      opens: 480_000,
+      closes: 480_000,
+      exits: 1,
+      full: 0,
+    });
   });
 
   it('counts every loss otherwise', async () => {
-    const {opens, closes, full} = await burst(false, 2);
-    expect(opens + closes + full).toBe(160_000);
+    const {opens, closes, exits, full} = await burst(false, 2);
+    expect(opens + closes + exits + full).toBe(160_001);
   });
 
   it('keeps the text of a process killed while it writes flat out', async () => {
