@@ -10,6 +10,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     teardownTimeout: 10_000,
+    // Real processes on a machine that others use, too: one more try there, none at a desk, where a doubtful test shall show.
+    retry: process.env.CI ? 1 : 0,
     // .ci/run reads a report in JSON beside the one for people.
     reporters: process.env.VITEST_JSON
       ? ['default', ['json', {outputFile: process.env.VITEST_JSON}]]

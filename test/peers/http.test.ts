@@ -239,8 +239,9 @@ describe.skipIf(!has('nginx', 'wrk', 'curl', 'h2load'))('nginx', () => {
 
   it('as a proxy: what it is asked and what it asks', async () => {
     const server = await nginx();
+    // Not wrk: it ends in the middle of requests, whose answers the proxy then never reads.
     const seen = await serve(server, () =>
-      run('wrk', '-t1', '-c4', '-d1', `http://127.0.0.1:${server.http}/proxy/1k.txt`),
+      run('h2load', '--h1', '-n', '10000', '-c', '4', `http://127.0.0.1:${server.http}/proxy/1k.txt`),
     );
     const asked = told(lines(server.log.replace('access.log', 'proxy.log')));
     expect(seenBy(seen)).toEqual([...told(lines(server.log)), ...asked].sort());
