@@ -138,6 +138,8 @@ int sc_inject_next_exec(const struct sc_exec_help *h)
 	if (err == 0 && (read(p[0], &byte, 1) != 1 || byte))
 		err = -EPERM;
 	close(p[0]);
+	/* The helper is there: nobody else needs our consent, and the program we become shall not inherit it. */
+	prctl(PR_SET_PTRACER, 0, 0, 0, 0);
 	return err;
 }
 
