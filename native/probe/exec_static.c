@@ -59,6 +59,7 @@ static int lasting(const char **path, char *name, size_t size)
 	return 1;
 }
 
+/* The launcher itself is static, too: `scope` in a scoped shell runs as it is. */
 int sc_exec_through_launcher(const char **path, char ***argv, uint64_t tp)
 {
 	static const char word[] = "inject-exec";
@@ -67,7 +68,8 @@ int sc_exec_through_launcher(const char **path, char ***argv, uint64_t tp)
 	char name[256], **out;
 	size_t argc = 0, len;
 
-	if (sc_chan.quiet || !launcher[0] || !lasting(&real, name, sizeof(name)) || !is_static(real) ||
+	if (sc_chan.quiet || !launcher[0] || !lasting(&real, name, sizeof(name)) ||
+	    sc_streq(real, launcher) || !is_static(real) ||
 	    sc_sys2(__NR_access, (long)launcher, X_OK) < 0)
 		return 0;
 	while (*argv && (*argv)[argc])
