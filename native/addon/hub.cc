@@ -88,7 +88,7 @@ int Hub::Create(int dir, const HubSetup &setup)
 		hub->minor = SC_VERSION_MINOR;
 		hub->size = sizeof(struct sc_hub);
 		DefaultControl(&hub->control);
-		StorePath(hub->libscope, setup.library);
+		StorePath(hub->libscope, setup.libscope);
 		StorePath(hub->launcher, setup.launcher);
 		StorePath(hub->plans, setup.plans);
 		if (setup.file_watch.size() == sizeof hub->file_watch)
@@ -105,7 +105,7 @@ void Hub::Apply(const HubSetup &setup)
 {
 	struct sc_hub *hub = get();
 
-	StorePath(hub->libscope, setup.library);
+	StorePath(hub->libscope, setup.libscope);
 	StorePath(hub->launcher, setup.launcher);
 	StorePath(hub->plans, setup.plans);
 	if (setup.file_watch.size() != sizeof hub->file_watch)

@@ -13,7 +13,7 @@ namespace scope {
 
 /* What a new hub is made with; an existing one takes what is set. */
 struct HubSetup {
-	std::string library;
+	std::string libscope;
 	std::string launcher;
 	std::string plans;
 	std::string file_watch; /* bytes of a struct sc_dfa, empty: none */

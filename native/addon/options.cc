@@ -33,7 +33,7 @@ ReaderSetup ReadSetup(const Napi::Object &options)
 {
 	ReaderSetup setup;
 
-	setup.hub.library = TextOption(options, "library");
+	setup.hub.libscope = TextOption(options, "library");
 	setup.hub.launcher = TextOption(options, "launcher");
 	setup.hub.plans = TextOption(options, "plans");
 	setup.hub.file_watch = BytesOf(options.Get("fileWatch"));

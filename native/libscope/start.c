@@ -44,9 +44,9 @@ static void prepare_children(const struct sc_stack *stack, const char *dir)
 	struct sc_exec_setup *s = &sc_exec_setup;
 	size_t n;
 
-	find_library(sc_stack_env(stack, "LD_PRELOAD="), s->library, sizeof(s->library));
-	if (!s->library[0])
-		sc_strcpy(s->library, sizeof(s->library), sc_chan.hub->libscope);
+	find_library(sc_stack_env(stack, "LD_PRELOAD="), s->libscope, sizeof(s->libscope));
+	if (!s->libscope[0])
+		sc_strcpy(s->libscope, sizeof(s->libscope), sc_chan.hub->libscope);
 	n = sc_strcpy(s->dir, sizeof(s->dir), "SCOPE_DIR=");
 	sc_strcpy(s->dir + n, sizeof(s->dir) - n, dir);
 }

@@ -30,10 +30,10 @@ static const char folder[] = "SCOPE_DIR=";
 /* Length of our library's path when it stands at p as one element of a list, else 0. */
 static size_t ours_at(const char *p)
 {
-	size_t n = sc_strlen(sc_exec_setup.library);
+	size_t n = sc_strlen(sc_exec_setup.libscope);
 	char after;
 
-	if (!sc_starts(p, sc_exec_setup.library))
+	if (!sc_starts(p, sc_exec_setup.libscope))
 		return 0;
 	after = p[n];
 	return after == 0 || after == ':' || after == ' ' ? n : 0;
@@ -55,7 +55,7 @@ static const char *find_ours(const char *value)
 
 static int loadable(const char *path)
 {
-	return sc_sys2(__NR_access, (long)sc_exec_setup.library, R_OK) == 0 &&
+	return sc_sys2(__NR_access, (long)sc_exec_setup.libscope, R_OK) == 0 &&
 	       sc_elf_preloadable(path);
 }
 
@@ -66,7 +66,7 @@ static size_t put_added(char *to, size_t size, const char *old)
 
 	if (old && old[sizeof(preload) - 1])
 		n += sc_strcpy(to + n, size - n, ":");
-	return n + sc_strcpy(to + n, size - n, sc_exec_setup.library) + 1;
+	return n + sc_strcpy(to + n, size - n, sc_exec_setup.libscope) + 1;
 }
 
 /* LD_PRELOAD without our library. */
@@ -78,7 +78,7 @@ static size_t put_removed(char *to, size_t size, const char *old)
 	if (head >= size)
 		return 0;
 	memcpy(to, old, head);
-	ours += sc_strlen(sc_exec_setup.library);
+	ours += sc_strlen(sc_exec_setup.libscope);
 	while (*ours == ':' || *ours == ' ')
 		ours++;
 	n = head + sc_strcpy(to + head, size - head, ours);
@@ -142,7 +142,7 @@ char **sc_exec_environment(const char *path, char **envp, uint64_t tp)
 	char **out, *text;
 	int have, can;
 
-	if (!sc_exec_setup.library[0] || sc_chan.quiet)
+	if (!sc_exec_setup.libscope[0] || sc_chan.quiet)
 		return envp;
 	look(envp, &f);
 	if (f.preload != (size_t)-1)

@@ -181,7 +181,7 @@ void sc_record_usage(struct sc_ctx *x, enum sc_record_type type, const struct sc
 void sc_sample(struct sc_ctx *x);
 
 struct sc_exec_setup {
-	char library[512]; /* path for LD_PRELOAD, "": children are left alone */
+	char libscope[512]; /* path for LD_PRELOAD, "": children are left alone */
 	char dir[520];     /* "SCOPE_DIR=…" */
 };
 extern struct sc_exec_setup sc_exec_setup;

@@ -80,7 +80,7 @@ export function diagnoseProgram(path: string, elf: ElfFacts, setuid: boolean): F
     add(
       'setuid',
       'block',
-      'the file is setuid or has capabilities: the kernel drops LD_PRELOAD unless scope runs as that user',
+      'the file is setuid or setgid: the kernel drops LD_PRELOAD unless scope runs as that user',
     );
   found.push(...diagnoseTls(elf.needed, elf));
   return found;
