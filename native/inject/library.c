@@ -213,6 +213,14 @@ static int map_fresh(struct sc_target *t, const struct file *f, const char *libr
 	return err < 0 ? err : relocate(t, f, *base);
 }
 
+/* The first page has the headers and the build-id; another build's function may lie anywhere. */
+static int is_same(struct sc_target *t, const struct file *f, uint64_t base)
+{
+	uint8_t page[PAGE];
+
+	return f->size >= PAGE && sc_target_read(t, base, page, PAGE) == 0 && memcmp(page, f->bytes, PAGE) == 0;
+}
+
 int sc_target_map_library(struct sc_target *t, const char *library, uint64_t *entry)
 {
 	struct file f = {0};
@@ -224,6 +232,9 @@ int sc_target_map_library(struct sc_target *t, const char *library, uint64_t *en
 	value = symbol(&f, SC_INJECT_SYMBOL);
 	if (!value)
 		err = sc_target_fail(t, ENOEXEC, "%s: no symbol %s", library, SC_INJECT_SYMBOL);
+	if (err == 0 && base && !is_same(t, &f, base))
+		err = sc_target_fail(t, ESTALE, "process %d has another build of %s in it: use the `scope` it was started with",
+				     (int)t->pid, library);
 	if (err == 0 && !base) {
 		err = map_fresh(t, &f, library, &base);
 		if (err < 0)

@@ -2,10 +2,20 @@
 // Attach to running processes, detach again: they go on as if nothing had happened, and what they do in between is seen.
 import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {existsSync, readdirSync} from 'node:fs';
+import {existsSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {afterEach, describe, expect, test} from 'vitest';
-import {canBuild, cleanup, type Libc, launcher, makeDir, program, run} from './support.js';
+import {
+  canBuild,
+  channelDir,
+  cleanup,
+  type Libc,
+  launcher,
+  library,
+  makeDir,
+  program,
+  run,
+} from './support.js';
 import {endRelays, seen} from './truth.js';
 
 const children: ChildProcess[] = [];
@@ -160,5 +170,24 @@ describe('attach', () => {
     const pid = ((await linesOf(child).next()).value as string).trim();
     await scope(dir, 'attach', pid);
     expect(readdirSync(join(dir, 'history'))).toEqual([]);
+  });
+
+  test('leaves a process alone that has another build of the library in it', async () => {
+    const other = join(makeDir(), 'libscope.so');
+    const bytes = readFileSync(library);
+    // The build-id is among the first bytes behind the headers.
+    const note = bytes.indexOf(Buffer.from('GNU\0')) + 4;
+    bytes[note]! ^= 0xff;
+    writeFileSync(other, bytes);
+    const child = spawn('python3', ['-c', ECHO], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: {...process.env, LD_PRELOAD: other, SCOPE_DIR: channelDir()},
+    });
+    children.push(child);
+    const lines = linesOf(child);
+    expect((await lines.next()).value).toBe('ready');
+    const out = await scope(home(), 'detach', String(child.pid));
+    expect([out.status, out.stderr]).toEqual([1, expect.stringContaining('another build of')]);
+    expect(await ask(child, lines, 'still here')).toBe('still here');
   });
 });
