@@ -107,7 +107,7 @@ constexpr Entry kConnAt[] = {SIZE(sc_conn),		  FIELD(sc_conn, family),
 			     FIELD(sc_conn, type),	  FIELD(sc_conn, local_port),
 			     FIELD(sc_conn, remote_port), FIELD(sc_conn, local),
 			     FIELD(sc_conn, remote),	  FIELD(sc_conn, flags),
-			     FIELD(sc_conn, protocol)};
+			     FIELD(sc_conn, protocol),	  FIELD(sc_conn, app)};
 constexpr Entry kExitAt[] = {SIZE(sc_exit),	      FIELD(sc_exit, utime_us), FIELD(sc_exit, stime_us),
 			     FIELD(sc_exit, rss_kib), FIELD(sc_exit, vm_kib),	FIELD(sc_exit, threads),
 			     FIELD(sc_exit, fds),     FIELD(sc_exit, children), FIELD(sc_exit, flags)};

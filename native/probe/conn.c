@@ -182,12 +182,21 @@ static void recall(const struct sc_fd *f, int fd, struct sc_conn *conn)
 	}
 }
 
+/* What was found on the connection; plaintext of TLS that is nothing we know is TLS. */
+static uint16_t app_of(const struct sc_fd *f)
+{
+	if (f->protocol <= SC_PROTO_NONE && sc_fd_flags(f) & SC_FF_TLS)
+		return SC_PROTO_TLS;
+	return f->protocol;
+}
+
 static void record_close(struct sc_hook *h, int fd, struct sc_fd *f, uint64_t life)
 {
 	struct sc_record *r;
 	struct sc_conn conn;
 
 	recall(f, fd, &conn);
+	conn.app = app_of(f);
 	r = sc_record_begin(&h->x, SC_REC_CONN_CLOSE, fd, sizeof(conn) + sizeof(struct sc_close));
 	if (!r)
 		return;

@@ -118,7 +118,16 @@ type LimitName =
   | 'major'
   | 'minor';
 
-type ConnField = 'family' | 'type' | 'local_port' | 'remote_port' | 'local' | 'remote' | 'flags' | 'protocol';
+type ConnField =
+  | 'family'
+  | 'type'
+  | 'local_port'
+  | 'remote_port'
+  | 'local'
+  | 'remote'
+  | 'flags'
+  | 'protocol'
+  | 'app';
 type ExitField = 'utime_us' | 'stime_us' | 'rss_kib' | 'vm_kib' | 'threads' | 'fds' | 'children' | 'flags';
 
 /** What the addon hands over. */

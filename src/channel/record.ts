@@ -38,6 +38,8 @@ export interface ConnInfo {
   /** Bits of FD_FLAG. */
   flags: number;
   protocol: number;
+  /** One of PROTOCOL: what was found on the connection until its close. */
+  app: number;
 }
 /** struct sc_exit. */
 export interface ExitInfo {
@@ -120,6 +122,7 @@ export class RecordCursor {
     remote: this.#bytes,
     flags: 0,
     protocol: 0,
+    app: 0,
   };
   readonly #exit: ExitInfo = {
     utimeUs: 0,
@@ -235,6 +238,7 @@ export class RecordCursor {
     info.remote = this.#bytes.subarray(at + N.remote, at + N.remote + 16);
     info.flags = view.getUint16(at + N.flags, true);
     info.protocol = view.getUint16(at + N.protocol, true);
+    info.app = view.getUint16(at + N.app, true);
     return info;
   }
 

@@ -119,8 +119,14 @@ function addFiles(workdir: string, flows: Map<number, Flow>): void {
 function addEvents(workdir: string, flows: Map<number, Flow>): void {
   const log = new EventLog(workdir);
   try {
-    for (const batch of findEvents(log, {sources: ['net.open', 'net.close']})) {
-      for (const {line} of batch) addEvent(JSON.parse(line) as NetEvent, flows);
+    /** Of what is open, by `_channel`: net.app has no addresses. */
+    const open = new Map<string, Flow>();
+    for (const batch of findEvents(log, {sources: ['net.open', 'net.close', 'net.app']})) {
+      for (const {line} of batch) {
+        const event = JSON.parse(line) as NetEvent;
+        if (event.body.source === 'net.app') addProtocol(event, open);
+        else addEvent(event, flows, open);
+      }
     }
   } finally {
     log.close();
@@ -128,13 +134,21 @@ function addEvents(workdir: string, flows: Map<number, Flow>): void {
 }
 
 interface NetEvent {
+  _channel?: string;
   body: {source: string; _time: number; proc: string; pid: number; data: Record<string, unknown>};
 }
 
 const text = (value: unknown) => (typeof value === 'string' ? value : '');
 const number = (value: unknown) => (typeof value === 'number' ? value : 0);
 
-function addEvent(event: NetEvent, flows: Map<number, Flow>): void {
+const channelOf = (event: NetEvent) => `${event.body.pid} ${event._channel}`;
+
+function addProtocol(event: NetEvent, open: ReadonlyMap<string, Flow>): void {
+  const flow = open.get(channelOf(event));
+  if (flow) flow.net_protocol = text(event.body.data.protocol).toLowerCase();
+}
+
+function addEvent(event: NetEvent, flows: Map<number, Flow>, open: Map<string, Flow>): void {
   const {source, _time: time, proc, pid, data} = event.body;
   if (typeof data !== 'object' || !text(data.net_transport).startsWith('IP')) return;
   const fresh = emptyFlow(
@@ -151,6 +165,7 @@ function addEvent(event: NetEvent, flows: Map<number, Flow>): void {
   flow.net_transport = text(data.net_transport);
   flow.net_protocol = text(data.net_protocol) || flow.net_protocol;
   if (closed) {
+    open.delete(channelOf(event));
     const ms = number(data.duration);
     flow.duration = Math.round(ms * 1e6);
     flow.start_time = time - ms / 1000;
@@ -158,6 +173,7 @@ function addEvent(event: NetEvent, flows: Map<number, Flow>): void {
     flow.net_bytes_sent = number(data.net_bytes_sent);
     flow.net_close_reason = text(data.net_close_reason);
   } else {
+    open.set(channelOf(event), flow);
     flow.start_time = time;
   }
   flow.last_sent_time = Math.max(flow.last_sent_time, time);

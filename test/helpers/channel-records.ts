@@ -88,6 +88,7 @@ export interface ConnFields {
   remote?: readonly number[];
   remotePort?: number;
   flags?: number;
+  app?: number;
 }
 
 export function connStruct(conn: ConnFields): Buffer {
@@ -100,6 +101,7 @@ export function connStruct(conn: ConnFields): Buffer {
   Buffer.from(conn.local ?? [127, 0, 0, 1]).copy(bytes, N.local);
   Buffer.from(conn.remote ?? [127, 0, 0, 1]).copy(bytes, N.remote);
   bytes.writeUInt16LE(conn.flags ?? 0, N.flags);
+  bytes.writeUInt16LE(conn.app ?? 0, N.app);
   return bytes;
 }
 

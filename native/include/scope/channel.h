@@ -382,7 +382,8 @@ struct sc_conn {
 	uint8_t remote[16];
 	uint16_t flags;        /* enum sc_fd_flag */
 	uint16_t protocol;     /* IPPROTO_* or 0 */
-	uint32_t reserved;
+	uint16_t app;          /* enum sc_protocol; of SC_REC_CONN_CLOSE, else 0 */
+	uint16_t reserved;
 };
 SC_ASSERT(sizeof(struct sc_conn) == 48, "sc_conn");
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Addresses of a connection as text and as fields of events and metrics. */
-import {type ConnInfo, FD_FLAG} from '../../channel/index.js';
+import {type ConnInfo, FD_FLAG, PROTOCOL} from '../../channel/index.js';
 import type {Attributes} from '../../records/types.js';
 
 const AF_UNIX = 1;
@@ -61,13 +61,14 @@ function formatIp4(bytes: Uint8Array): string {
   return text;
 }
 
-/** Dotted or RFC 5952 text of the first 4 or all 16 bytes. */
+/** Dotted or RFC 5952 text of the first 4 or all 16 bytes; dotted where IPv6 only carries IPv4. */
 export function formatIp(family: number, bytes: Uint8Array): string {
   if (family !== AF_INET6) return formatIp4(bytes);
   const groups: number[] = [];
   for (let i = 0; i < 16; i += 2) groups.push((bytes[i]! << 8) | bytes[i + 1]!);
+  // IPv4 on a socket of both families: its user knows the peer by the IPv4 address.
   if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff)
-    return `::ffff:${bytes[12]}.${bytes[13]}.${bytes[14]}.${bytes[15]}`;
+    return formatIp4(bytes.subarray(12));
   const gap = longestZeros(groups);
   const hex = groups.map((group) => group.toString(16));
   if (gap.length < 2) return hex.join(':');
@@ -124,6 +125,20 @@ export function addressFields(connection: Connection): Record<string, unknown> {
   if (connection.remoteInode !== 0) data.unix_peer_inode = connection.remoteInode;
   if (connection.localInode !== 0) data.unix_local_inode = connection.localInode;
   return data;
+}
+
+const APP_NAMES: ReadonlyMap<number, string> = new Map([
+  [PROTOCOL.HTTP1, 'http'],
+  [PROTOCOL.HTTP2, 'http'],
+  [PROTOCOL.DNS, 'dns'],
+  [PROTOCOL.STATSD, 'statsd'],
+  [PROTOCOL.TLS, 'tls'],
+  [PROTOCOL.WEBSOCKET, 'websocket'],
+]);
+
+/** Name of what the library found on a connection (one of PROTOCOL). */
+export function appName(app: number): string | undefined {
+  return APP_NAMES.get(app);
 }
 
 /** `http` when a port says so. */

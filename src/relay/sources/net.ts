@@ -2,7 +2,15 @@
 /** Connections: net.open and net.close events, and the single forms of the connection metrics. */
 import {FD_FLAG, REC, type RecordCursor} from '../../channel/index.js';
 import type {Attributes} from '../../records/types.js';
-import {addressFields, type Connection, connectionOf, isStream, portProtocol, protoName} from './address.js';
+import {
+  addressFields,
+  appName,
+  type Connection,
+  connectionOf,
+  isStream,
+  portProtocol,
+  protoName,
+} from './address.js';
 import type {Image, Source, SourceKind} from './source.js';
 
 /** Open connections remembered for the gauges. */
@@ -48,7 +56,7 @@ class NetSource implements Source {
         'net.open',
         image.time(record),
         record.object,
-        this.#data(record.object, connection),
+        this.#data(record.object, connection, 0),
       );
     }
     if (!this.#singles) return;
@@ -59,11 +67,12 @@ class NetSource implements Source {
 
   #closed(record: RecordCursor, connection: Connection): void {
     const image = this.#image;
+    const {app} = record.conn();
     const {rxBytes, txBytes, lifeTicks} = record.close();
     const millis = Math.round(image.channel.nanoseconds(lifeTicks) / 1000) / 1000;
     const moved = rxBytes + txBytes > 0;
     if (isStream(connection) && moved && image.wantsEvent('net')) {
-      const data = this.#data(record.object, connection);
+      const data = this.#data(record.object, connection, app);
       data.duration = millis;
       data.net_bytes_sent = txBytes;
       data.net_bytes_recv = rxBytes;
@@ -76,12 +85,13 @@ class NetSource implements Source {
     if (moved) this.#single('net.duration', record, connection, millis, {numops: 1});
   }
 
-  #data(object: number, connection: Connection): Record<string, unknown> {
+  /** `app`: one of PROTOCOL, what the library found. */
+  #data(object: number, connection: Connection, app: number): Record<string, unknown> {
     const data = addressFields(connection);
     const name = this.#image.names.get(connection.remoteIp);
     if (name !== undefined) data.net_peer_name = name;
-    const found = this.#image.protocols.get(object);
-    const protocol = found?.toLowerCase() === 'http' ? 'http' : portProtocol(connection);
+    const protocol =
+      this.#image.protocols.get(object)?.toLowerCase() ?? appName(app) ?? portProtocol(connection);
     if (protocol !== undefined) data.net_protocol = protocol;
     return data;
   }

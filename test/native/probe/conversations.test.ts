@@ -77,6 +77,25 @@ routes: [{to: [o]}]`,
   });
 });
 
+describe('a connection', () => {
+  it.each([
+    ['160301000401000000', 'tls'],
+    [Buffer.from('GET / HTTP/1.0\r\n\r\n').toString('hex'), 'http'],
+    ['00112233445566', undefined],
+  ])('of both families that begins with %s ends as %s, with IPv4 addresses', async (hex, protocol) => {
+    const script = `
+      const server = require('net').createServer((s) => s.on('data', () => s.end()).on('close', () => server.close()));
+      server.listen(0, '::', () => require('net').connect(server.address().port, '127.0.0.1').end('${hex}', 'hex').resume());`;
+    const seen = await observe([process.execPath, '-e', script], {config: 'event: {watch: [{type: net}]}'});
+    const closed = seen.events('net.close');
+    expect(closed).toHaveLength(2);
+    for (const data of closed) {
+      expect(data).toMatchObject({net_peer_ip: '127.0.0.1', net_host_ip: '127.0.0.1'});
+      expect(data.net_protocol).toBe(protocol);
+    }
+  });
+});
+
 describe('a lookup, StatsD, payloads', () => {
   const node = (script: string, config: string) => observe([process.execPath, '-e', script], {config});
 

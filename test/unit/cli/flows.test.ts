@@ -35,7 +35,20 @@ beforeAll(() => {
       },
       now - 18,
     ),
-    net('net.open', ends('192.168.7.7', 443), now - 10),
+    makeEvent({
+      sourcetype: 'net',
+      source: 'net.open',
+      data: ends('192.168.7.7', 443),
+      time: now - 10,
+      channel: '8',
+    }),
+    makeEvent({
+      sourcetype: 'net',
+      source: 'net.app',
+      data: {fd: 5, protocol: 'HTTP'},
+      time: now - 9,
+      channel: '8',
+    }),
     net('net.open', {...ends('fe80::1', 22)}, now - 5),
     net('net.open', {net_transport: 'Unix.TCP', unix_peer_inode: 1}, now),
   ]);
@@ -60,7 +73,8 @@ describe('scope flows', () => {
     );
     expect(lines).toHaveLength(4);
     expect(out).toMatch(/10\.0\.0\.1 +5080 +1\.2\.3\.4 +80 +\S+ +1\.50s +2\.0 MB +100 B +http/);
-    expect(out).toMatch(/192\.168\.7\.7 +443 +1\ds +open/);
+    expect(out).toMatch(/192\.168\.7\.7 +443 +1\ds +open +0 B +0 B +http/);
+    expect(out).toMatch(/fe80::1 +22 .* IP\.TCP/);
     expect((await one([], 80)).out.split('\n')[0]).not.toContain('BYTES');
   });
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import {describe, expect, it} from 'vitest';
-import {FD_FLAG, REC} from '../../../src/channel/index.js';
+import {FD_FLAG, PROTOCOL, REC} from '../../../src/channel/index.js';
 import {lineOf} from '../../../src/records/ndjson.js';
 import {
   closeStruct,
@@ -143,6 +143,18 @@ describe('connections', () => {
     });
   });
 
+  it.each([
+    [PROTOCOL.HTTP2, 18080, 'http'],
+    [PROTOCOL.TLS, 443, 'tls'],
+    [PROTOCOL.DNS, 53, 'dns'],
+    [PROTOCOL.NONE, 443, 'http'],
+    [PROTOCOL.NONE, 18080, undefined],
+  ])('found to speak %d on port %d end as %s', (app, remotePort, protocol) => {
+    const payload = Buffer.concat([connStruct({app, remotePort}), closeStruct({rx_bytes: 1})]);
+    const relay = relayOf([makeRecord({type: REC.CONN_CLOSE, fd: 5, object: 3, payload})]);
+    expect((relay.events('net.close')[0]!.data as Record<string, unknown>).net_protocol).toBe(protocol);
+  });
+
   it('on which nothing moved end without an event', () => {
     expect(relayOf([opened, closed({})]).events('net.close')).toEqual([]);
   });
@@ -164,6 +176,17 @@ describe('connections', () => {
       unix_local_inode: 7,
     });
     expect(relay.events()[1]!.data).toMatchObject({net_host_ip: '2001:db8::1', net_protocol: 'http'});
+  });
+
+  it('of sockets of both families show IPv4 as IPv4', () => {
+    const mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 1, 2, 3];
+    const other = [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xff, 10, 1, 2, 3];
+    const payload = connStruct({family: 10, local: mapped, remote: other});
+    const relay = relayOf([makeRecord({type: REC.CONN_OPEN, fd: 6, object: 4, payload})]);
+    expect(relay.events()[0]!.data).toMatchObject({
+      net_host_ip: '10.1.2.3',
+      net_peer_ip: '::1:ffff:a01:203',
+    });
   });
 
   it('count one by one at verbosity 7', () => {
