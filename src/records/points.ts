@@ -63,7 +63,12 @@ function put(out: Attributes, metric: string, name: string, value: AttributeValu
     out['appscope.class'] = value;
     return;
   }
-  const key = attributeName(name);
+  if (name === 'http_target') {
+    // A template of ours. Not http.route: that is what a framework says.
+    if (value !== '' && value !== OTHER_TARGET) out['url.template'] = value;
+    return;
+  }
+  const key = metric.startsWith('net.') && name === 'domain' ? 'appscope.domain' : attributeName(name);
   if (key === undefined || key in out) return;
   out[key] = key === 'network.transport' ? transportName(String(value)) : value;
 }
@@ -113,6 +118,8 @@ function bucketsOf(metric: Metric, bounds: readonly number[], scale: number): Bu
   return around(bounds, times(mean, scale), count);
 }
 
+/** What a source calls the targets beyond those it tells apart. */
+const OTHER_TARGET = '*';
 const CAPTURED_BOUNDS: readonly number[] = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
 
 function captured(metric: Metric): Point {
@@ -124,8 +131,22 @@ function captured(metric: Metric): Point {
   return point;
 }
 
+/** A metric under the names of the conventions, in its parts where it has some. */
+export function toPoints(metric: Metric): Point[] {
+  const {parts} = metric;
+  if (parts === undefined) return [toPoint(metric)];
+  return parts.map((part) => {
+    const {value, buckets} = part;
+    const {buckets: _, ...rest} = metric;
+    const name = part.name ?? metric.name;
+    const point = toPoint({...rest, name, value, ...(buckets === undefined ? {} : {buckets})});
+    Object.assign(point.attributes, part.attributes);
+    return point;
+  });
+}
+
 /** A metric under the names of the conventions. Metrics that are not ours keep their names and dimensions. */
-export function toPoint(metric: Metric): Point {
+function toPoint(metric: Metric): Point {
   const convention = CONVENTIONS.get(metric.name);
   if (convention === undefined) return captured(metric);
   const {name, instrument, unit, about, scale} = convention;
@@ -144,8 +165,13 @@ export function toPoint(metric: Metric): Point {
   return point;
 }
 
+/** The metric as the one point it is under AppScope's own names. */
+export function toOwnPoints(metric: Metric): Point[] {
+  return [toOwnPoint(metric)];
+}
+
 /** A metric under AppScope's own names, units and fields. */
-export function toOwnPoint(metric: Metric): Point {
+function toOwnPoint(metric: Metric): Point {
   const instrument = INSTRUMENTS[metric.type];
   const attributes: Attributes = {};
   for (const name in metric.attributes) if (!MEASURES.has(name)) attributes[name] = metric.attributes[name]!;

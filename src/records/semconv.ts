@@ -70,10 +70,14 @@ const ROWS: Row[] = [
   ['http.duration.client', 'http.client.request.duration', 'histogram', 's', 1e-3, {}, 'Duration of HTTP client requests'],
   ['http.req.content_length', 'appscope.http.request.body.bytes', 'counter', 'By', 1, {}, 'Bytes of request bodies'],
   ['http.resp.content_length', 'appscope.http.response.body.bytes', 'counter', 'By', 1, {}, 'Bytes of response bodies'],
+  ['http.server.request.size', 'http.server.request.body.size', 'histogram', 'By', 1, {}, 'Size of HTTP server request bodies'],
+  ['http.client.request.size', 'http.client.request.body.size', 'histogram', 'By', 1, {}, 'Size of HTTP client request bodies'],
+  ['http.server.response.size', 'http.server.response.body.size', 'histogram', 'By', 1, {}, 'Size of HTTP server response bodies'],
+  ['http.client.response.size', 'http.client.response.body.size', 'histogram', 'By', 1, {}, 'Size of HTTP client response bodies'],
   ['scope.lost', 'appscope.records.lost', 'counter', '{record}', 1, {}, 'Records that were not kept'],
 ];
 
-/** One row per metric that AppScope makes itself. */
+/** One row per metric that AppScope makes itself, and per part of one that has a name of its own. */
 export const CONVENTIONS: ReadonlyMap<string, Convention> = new Map(
   ROWS.map(([metric, name, instrument, unit, scale, attributes, about]) => [
     metric,
@@ -136,6 +140,7 @@ export const ATTRIBUTES: Readonly<Record<string, string | undefined>> = {
   http_user_agent: 'user_agent.original',
   http_client_ip: 'client.address',
   http_target: 'url.path',
+  grpc_status: 'rpc.grpc.status_code',
   http_request_content_length: 'http.request.body.size',
   http_response_content_length: 'http.response.body.size',
 };

@@ -62,6 +62,16 @@ export interface Buckets {
   max: number;
 }
 
+/** A share of a metric, with attributes of OpenTelemetry's conventions that the metric's own fields do not tell apart. */
+export interface MetricPart {
+  /** Row of the conventions where it is not that of the metric. */
+  name?: string;
+  attributes: Attributes;
+  /** In the unit of the row. */
+  value: number;
+  buckets?: Buckets;
+}
+
 export interface Metric {
   kind: 'metric';
   name: string;
@@ -79,6 +89,8 @@ export interface Metric {
   /** Start of what a counter covers, seconds since the epoch; undefined: unknown. */
   startTime?: number;
   buckets?: Buckets;
+  /** Stand for the whole where a destination uses the conventions; others do not see them. */
+  parts?: readonly MetricPart[];
   process: Process;
 }
 

@@ -40,8 +40,12 @@ function compileWatch(entry: EventWatchConfig): EventWatch {
   };
 }
 
+/** What the destinations take beside events and plain metrics. */
+type Wants = Pick<Settings, 'spans' | 'conventions'>;
+const NOTHING: Wants = {spans: false, conventions: false};
+
 /** Settings of a whole configuration, its `custom:` entries aside. */
-export function compileSettings(config: ProcessConfig, spans = false): Settings {
+export function compileSettings(config: ProcessConfig, wants: Wants = NOTHING): Settings {
   const {metric, event, payload, libscope, tags} = config;
   const watches = event.watch.map(completeWatch);
   const watch: Settings['events']['watch'] = {};
@@ -62,7 +66,7 @@ export function compileSettings(config: ProcessConfig, spans = false): Settings 
       allowBinary: watches.findLast((entry) => entry.type === 'console')?.allowbinary ?? true,
     },
     payload: {enabled: payload.enable, dir: payload.dir},
-    spans,
+    ...wants,
     summaryPeriod: Math.max(1, libscope.summaryperiod),
     startMessage: libscope.configevent,
     tags,
@@ -76,10 +80,16 @@ function takesSpans(exporter: Config['exporters'][string]): boolean {
   return exporter.type === 'otlp' && exporter.signals.includes('traces');
 }
 
+function usesConventions(exporter: Config['exporters'][string]): boolean {
+  if (exporter.type === 'otlp') return exporter.signals.includes('metrics');
+  return exporter.type === 'prometheus' && exporter.names === 'semconv';
+}
+
 /** Settings of each process; processes with the same configuration share one object. */
 export function settingsSource(config: Config): SettingsSource {
-  const spans = Object.values(config.exporters).some(takesSpans);
-  const base = compileSettings(config, spans);
+  const exporters = Object.values(config.exporters);
+  const wants = {spans: exporters.some(takesSpans), conventions: exporters.some(usesConventions)};
+  const base = compileSettings(config, wants);
   const made = new Map<string, Settings>();
   return {
     base,
@@ -89,7 +99,7 @@ export function settingsSource(config: Config): SettingsSource {
       const key = JSON.stringify(PARTS.map((part) => own[part]));
       let settings = made.get(key);
       if (settings === undefined) {
-        settings = compileSettings(own, spans);
+        settings = compileSettings(own, wants);
         if (made.size >= SETTINGS_KEPT) made.clear();
         made.set(key, settings);
       }

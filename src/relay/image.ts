@@ -263,6 +263,7 @@ export class ProcessImage implements Image {
       time: metric.time,
       ...(metric.startTime === undefined ? {} : {startTime: metric.startTime}),
       ...(metric.buckets === undefined ? {} : {buckets: metric.buckets}),
+      ...(metric.parts === undefined || metric.parts.length === 0 ? {} : {parts: metric.parts}),
       process: this.process,
     };
   }

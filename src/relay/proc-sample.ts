@@ -5,6 +5,8 @@ import {closeSync, openSync, readdirSync, readSync, statSync} from 'node:fs';
 export interface ProcSample {
   /** Processor time since the process began, user and system, in microseconds. */
   cpuUs: number;
+  /** Of it, user time. */
+  userUs: number;
   /** Resident memory. */
   rssKib: number;
   threads: number;
@@ -31,6 +33,7 @@ export function sampleProcess(pid: number): ProcSample | undefined {
     const threads = Number(fields[17]);
     return {
       cpuUs: (Number(fields[11]) + Number(fields[12])) * TICK_US,
+      userUs: Number(fields[11]) * TICK_US,
       threads,
       rssKib: Number(fields[21]) * PAGE_KIB,
       fds: descriptors(pid),

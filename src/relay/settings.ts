@@ -50,6 +50,8 @@ export interface Settings {
   payload: {enabled: boolean; dir: string};
   /** Whether anything takes spans. */
   spans: boolean;
+  /** Whether a destination uses OpenTelemetry's names: metrics then have parts. */
+  conventions: boolean;
   /** Seconds. */
   summaryPeriod: number;
   /** A start message for each process. */

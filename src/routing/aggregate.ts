@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Joins the metrics of one series over an interval: counters add up, gauges keep the last value, buckets are merged. */
-import type {Buckets, Metric, RelayRecord} from '../records/types.js';
+import type {Buckets, Metric, MetricPart, RelayRecord} from '../records/types.js';
 
 /** Above this many series, further ones go through as they are: memory stays bounded. */
 const MAX_SERIES = 50_000;
@@ -33,6 +33,33 @@ function mergeBuckets(into: Buckets, from: Buckets): Buckets {
   };
 }
 
+const partKey = (part: MetricPart) => JSON.stringify([part.name, part.attributes]);
+
+function mergeParts(
+  into: readonly MetricPart[],
+  from: readonly MetricPart[],
+  type: Metric['type'],
+): MetricPart[] {
+  const merged = new Map(into.map((part) => [partKey(part), part]));
+  for (const part of from) {
+    const key = partKey(part);
+    const known = merged.get(key);
+    if (known === undefined) merged.set(key, part);
+    else {
+      const value = type === 'gauge' || type === 'set' ? part.value : known.value + part.value;
+      const {buckets = part.buckets} = known;
+      merged.set(key, {
+        ...part,
+        value,
+        ...(buckets && part.buckets
+          ? {buckets: known.buckets ? mergeBuckets(buckets, part.buckets) : buckets}
+          : {}),
+      });
+    }
+  }
+  return [...merged.values()];
+}
+
 function merge(into: Metric, from: Metric, count: number): void {
   const first = Math.min(into.startTime ?? into.time, from.startTime ?? from.time);
   if (from.type === 'counter') into.value += from.value;
@@ -40,6 +67,7 @@ function merge(into: Metric, from: Metric, count: number): void {
     into.value += (from.value - into.value) / count;
   else into.value = from.value;
   if (from.buckets) into.buckets = into.buckets ? mergeBuckets(into.buckets, from.buckets) : from.buckets;
+  if (from.parts) into.parts = mergeParts(into.parts ?? [], from.parts, from.type);
   into.startTime = first;
   into.time = Math.max(into.time, from.time);
   into.summary = true;

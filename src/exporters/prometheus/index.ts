@@ -3,7 +3,7 @@
 import type {PrometheusExporterConfig} from '../../config/types.js';
 import type {ExporterContext} from '../../delivery/context.js';
 import type {Exporter, SendResult} from '../../delivery/exporter.js';
-import {toOwnPoint, toPoint} from '../../records/points.js';
+import {toOwnPoints, toPoints} from '../../records/points.js';
 import {createSeriesStore, type Series} from '../../records/series.js';
 import type {Metric, Process, RelayRecord, Span} from '../../records/types.js';
 import {type Exemplar, renderPage} from './page.js';
@@ -35,7 +35,7 @@ export function createExporter(
   config: PrometheusExporterConfig,
   context: ExporterContext,
 ): PrometheusExporter {
-  const pointOf = config.names === 'semconv' ? toPoint : toOwnPoint;
+  const pointsOf = config.names === 'semconv' ? toPoints : toOwnPoints;
   const labels = config.labels ?? {};
   const store = createSeriesStore({
     maxSeries: config.max_series,
@@ -130,15 +130,17 @@ export function createExporter(
   }
 
   function add(metric: Metric, now: number, touched: Set<Series>, state: Progress): void {
-    const added = store.add(metric, pointOf(metric), now);
-    if (added === 'invalid') {
-      invalid++;
-      state.rejected++;
-      state.reason = 'values that are no numbers';
-    } else if (added === 'over') {
-      state.rejected++;
-      state.reason = `more than ${config.max_series} series (max_series)`;
-    } else touched.add(added.series);
+    let reason: string | undefined;
+    for (const point of pointsOf(metric)) {
+      const added = store.add(metric, point, now);
+      if (added === 'invalid') reason = 'values that are no numbers';
+      else if (added === 'over') reason ??= `more than ${config.max_series} series (max_series)`;
+      else touched.add(added.series);
+    }
+    if (reason === undefined) return;
+    if (reason === 'values that are no numbers') invalid++;
+    state.rejected++;
+    state.reason = reason;
   }
 
   return {

@@ -10,7 +10,7 @@ import {
   ProtobufTraceSerializer,
 } from '@opentelemetry/otlp-transformer';
 import type {Resource} from '@opentelemetry/resources';
-import {isFinitePoint, type Point, toPoint} from '../points.js';
+import {isFinitePoint, type Point, toPoints} from '../points.js';
 import {resourceOf} from '../resource.js';
 import {SCHEMA_URL} from '../semconv.js';
 import {createSeriesStore, isTime, type Series, startOf} from '../series.js';
@@ -163,16 +163,23 @@ export function createOtlpEncoder(settings: OtlpSettings): OtlpEncoder {
       const touched = new Map<string, Touched>();
       const seen = new Set<Series>();
       for (const metric of metrics) {
-        const point = toPoint(metric);
-        const added = settings.temporality === 'cumulative' ? store.add(metric, point, now) : 'over';
-        if (added === 'invalid' || !isFinitePoint(point) || !isTime(metric.time)) invalid++;
-        else if (added === 'over') touch(touched, point, DELTA, deltaPoint(metric, point));
-        else if (seen.has(added.series)) touch(touched, point, CUMULATIVE, undefined);
-        else {
-          seen.add(added.series);
-          // Read when the batch has been added up.
-          touch(touched, point, CUMULATIVE, added.series);
+        const points = toPoints(metric);
+        if (!isTime(metric.time) || !points.every(isFinitePoint)) {
+          invalid++;
+          continue;
         }
+        // A record is counted with the first of its points.
+        points.forEach((point, i) => {
+          const count = i === 0 ? 1 : 0;
+          const added = settings.temporality === 'cumulative' ? store.add(metric, point, now) : 'over';
+          if (typeof added === 'string') touch(touched, point, DELTA, deltaPoint(metric, point), count);
+          else if (seen.has(added.series)) touch(touched, point, CUMULATIVE, undefined, count);
+          else {
+            seen.add(added.series);
+            // Read when the batch has been added up.
+            touch(touched, point, CUMULATIVE, added.series, count);
+          }
+        });
       }
       addMetrics(packer, process, touched.values());
     }
@@ -265,6 +272,7 @@ function touch(
   point: Point,
   temporality: Touched['temporality'],
   data: PointData | undefined,
+  records: number,
 ): void {
   const key = `${point.name}\0${temporality}\0${point.instrument}`;
   let found = touched.get(key);
@@ -273,7 +281,7 @@ function touch(
     found = {head: {name, unit, about, instrument}, temporality, points: [], records: 0};
     touched.set(key, found);
   }
-  found.records++;
+  found.records += records;
   if (data !== undefined) found.points.push(data);
 }
 
@@ -292,9 +300,12 @@ function* groupsOf(touched: Iterable<Touched>): Generator<Touched[]> {
   let group: Touched[] = [];
   let points = 0;
   for (const one of touched) {
+    let left = one.records;
     for (let at = 0; at < one.points.length; at += POINTS_AT_ONCE) {
       const some = one.points.slice(at, at + POINTS_AT_ONCE);
-      const records = at + POINTS_AT_ONCE >= one.points.length ? one.records - at : some.length;
+      const last = at + POINTS_AT_ONCE >= one.points.length;
+      const records = last ? left : Math.min(left, some.length);
+      left -= records;
       if (points + some.length > POINTS_AT_ONCE && group.length > 0) {
         yield group;
         group = [];

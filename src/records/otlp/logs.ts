@@ -36,8 +36,14 @@ function* dataAttributes(data: Record<string, unknown>): Generator<[string, unkn
     }
     const name = attributeName(field);
     if (name === undefined) continue;
-    yield [name, name === 'network.transport' ? transportName(String(value)) : value];
+    yield [name, writtenAs(name, value)];
   }
+}
+
+/** Where the conventions write a value in another way. */
+function writtenAs(name: string, value: unknown): unknown {
+  if (name === 'network.transport') return transportName(String(value));
+  return name === 'network.protocol.version' && value === '2.0' ? '2' : value;
 }
 
 function* eventAttributes(event: Event): Generator<[string, unknown]> {
@@ -104,7 +110,8 @@ function appendLogRecord(out: ProtoWriter, record: Event | Start, observed: numb
 interface Field {
   /** Undefined: left out. */
   key: Buffer | undefined;
-  transport: boolean;
+  /** Name of the attribute, when its values are written in another way. */
+  rewritten: string | undefined;
   target: boolean;
 }
 
@@ -116,7 +123,8 @@ function fieldOf(name: string): Field {
     const attribute = SKIPPED.has(name) ? undefined : attributeName(name);
     field = {
       key: attribute === undefined ? undefined : encodeKey(attribute),
-      transport: attribute === 'network.transport',
+      rewritten:
+        attribute === 'network.transport' || attribute === 'network.protocol.version' ? attribute : undefined,
       target: name === 'http_target',
     };
     if (fields.size >= KEYS_LIMIT) fields.clear();
@@ -139,10 +147,10 @@ function appendEvent(out: ProtoWriter, event: Event): void {
   for (const name in data) {
     const value = data[name];
     if (value === undefined || value === null) continue;
-    const {key, transport, target} = fieldOf(name);
+    const {key, rewritten, target} = fieldOf(name);
     if (key === undefined) continue;
     if (target && typeof value === 'string') appendTarget(out, value);
-    else out.attribute(0x32, key, transport ? transportName(String(value)) : value);
+    else out.attribute(0x32, key, rewritten === undefined ? value : writtenAs(rewritten, value));
   }
 }
 

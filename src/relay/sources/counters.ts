@@ -5,7 +5,7 @@
  */
 import {COUNTER, LOST} from '../../channel/index.js';
 import type {CounterName} from '../../channel/layout.js';
-import type {Attributes, Buckets} from '../../records/types.js';
+import type {Attributes, Buckets, MetricPart} from '../../records/types.js';
 import {type Image, type Source, singleKey} from './source.js';
 
 type Row = [name: string, counter: CounterName, attributes?: Attributes];
@@ -44,6 +44,18 @@ const ERRORS: readonly Row[] = [
   ['fs.error', 'FS_ERR_READ_WRITE', {class: 'read_write'}],
   ['fs.error', 'FS_ERR_STAT', {class: 'stat'}],
 ];
+
+/** Of operations whose sum alone is known. */
+function meanBuckets(sum: number, count: number): Buckets {
+  const value = Math.round((sum / count) * 1000) / 1000;
+  return {bounds: [], counts: [count], sum, count, min: value, max: value};
+}
+
+function operation(name: string, sum: number, count: number): MetricPart[] {
+  if (count === 0) return [];
+  const buckets = meanBuckets(sum, count);
+  return [{attributes: {'appscope.file.operation': name}, value: buckets.min, buckets}];
+}
 
 export class CounterSource implements Source {
   readonly #image: Image;
@@ -121,17 +133,19 @@ export class CounterSource implements Source {
   /** Means over the period; the buckets carry sum and count to destinations that can add them up. */
   #durations(time: number): void {
     const {channel} = this.#image;
-    const micros = channel.nanoseconds(this.#delta('FS_READ_TICKS') + this.#delta('FS_WRITE_TICKS')) / 1e3;
+    const reads = channel.nanoseconds(this.#delta('FS_READ_TICKS')) / 1e3;
+    const writes = channel.nanoseconds(this.#delta('FS_WRITE_TICKS')) / 1e3;
     const millis = channel.nanoseconds(this.#delta('NET_TICKS')) / 1e6;
-    this.#mean('fs.duration', micros, this.#delta('FS_READ_OPS') + this.#delta('FS_WRITE_OPS'), time);
+    const [readOps, writeOps] = [this.#delta('FS_READ_OPS'), this.#delta('FS_WRITE_OPS')];
+    const parts = [...operation('read', reads, readOps), ...operation('write', writes, writeOps)];
+    this.#mean('fs.duration', reads + writes, readOps + writeOps, time, parts);
     this.#mean('net.duration', millis, this.#delta('NET_CLOSE'), time);
   }
 
-  #mean(name: string, sum: number, count: number, time: number): void {
+  #mean(name: string, sum: number, count: number, time: number, parts: readonly MetricPart[] = []): void {
     if (count === 0 || !this.#image.wantsSum(name)) return;
-    const value = Math.round((sum / count) * 1000) / 1000;
-    const buckets: Buckets = {bounds: [], counts: [count], sum, count, min: value, max: value};
-    this.#image.sum({name, value, time, buckets});
+    const buckets = meanBuckets(sum, count);
+    this.#image.sum({name, value: buckets.min, time, buckets, parts});
   }
 
   #losses(time: number): void {

@@ -5,7 +5,7 @@
  */
 import {REC, REC_FLAG, type RecordCursor} from '../../channel/index.js';
 import {type DnsMessage, parseDns} from '../../protocol/dns.js';
-import type {Buckets} from '../../records/types.js';
+import type {Attributes, Buckets, MetricPart} from '../../records/types.js';
 import {addTo, millis, newBuckets} from './durations.js';
 import {randomId} from './http-span.js';
 import type {Image, Source, SourceKind} from './source.js';
@@ -14,6 +14,8 @@ import type {Image, Source, SourceKind} from './source.js';
 const OPEN_CAP = 1024;
 /** Seconds after which an answer is not waited for any more. */
 const PATIENCE = 10;
+/** Names of one process that its metrics tell apart. */
+const NAMES = 200;
 
 interface Lookup {
   name: string;
@@ -29,6 +31,38 @@ interface Lookup {
   rcode: string;
 }
 
+/** Durations by name and error. Failures of a period without a success are told with the next one's. */
+class LookupParts {
+  readonly #names = new Set<string>();
+  #parts = new Map<string, {attributes: Attributes; buckets: Buckets}>();
+
+  add(name: string, error: string | undefined, duration: number): void {
+    const attributes: Attributes = this.#known(name)
+      ? {'dns.question.name': name, ...(error === undefined ? {} : {'error.type': error})}
+      : {'otel.metric.overflow': true};
+    const key = JSON.stringify(attributes);
+    let part = this.#parts.get(key);
+    if (part === undefined) {
+      part = {attributes, buckets: newBuckets()};
+      this.#parts.set(key, part);
+    }
+    addTo(part.buckets, duration);
+  }
+
+  take(): MetricPart[] {
+    const parts = [...this.#parts.values()];
+    this.#parts = new Map();
+    return parts.map((part) => ({...part, value: part.buckets.sum}));
+  }
+
+  #known(name: string): boolean {
+    if (this.#names.has(name)) return true;
+    if (this.#names.size >= NAMES) return false;
+    this.#names.add(name);
+    return true;
+  }
+}
+
 class DnsSource implements Source {
   readonly #image: Image;
   /** By thread and name, oldest first. */
@@ -37,10 +71,13 @@ class DnsSource implements Source {
   readonly #last = new Map<number, Lookup>();
   #requests = 0;
   #durations: Buckets = newBuckets();
+  /** The same by name, and failures by name and error: for destinations that use the conventions. */
+  readonly #parts: LookupParts | undefined;
   #since: number;
 
   constructor(image: Image) {
     this.#image = image;
+    this.#parts = image.settings.conventions ? new LookupParts() : undefined;
     this.#since = image.process.startTime;
   }
 
@@ -68,7 +105,14 @@ class DnsSource implements Source {
     const buckets = this.#durations;
     if (image.wantsSum('dns.duration') && buckets.count > 0) {
       const value = Math.round((buckets.sum / buckets.count) * 1e3) / 1e3;
-      image.sum({name: 'dns.duration', value, time: now, startTime, buckets});
+      image.sum({
+        name: 'dns.duration',
+        value,
+        time: now,
+        startTime,
+        buckets,
+        parts: this.#parts?.take() ?? [],
+      });
     }
     this.#requests = 0;
     this.#durations = newBuckets();
@@ -170,13 +214,16 @@ class DnsSource implements Source {
   #resolved(domain: string, object: number, time: number, duration: number, addrs: string[]): void {
     const image = this.#image;
     addTo(this.#durations, duration);
+    this.#parts?.add(domain, undefined, duration);
     const data: Record<string, unknown> = {domain, duration};
     if (addrs.length > 0) data.addrs = addrs;
     image.event('dns', 'dns.resp', time, object, data);
     image.single({name: 'dns.duration', value: duration, time, attributes: {domain, numops: 1}});
   }
 
+  /** A lookup is over, however it went. */
   #span(name: string, startTime: number, endTime: number, error: string | undefined, addrs: string[]): void {
+    if (error !== undefined) this.#parts?.add(name, error, millis(endTime - startTime));
     if (!this.#image.settings.spans) return;
     this.#image.span({
       name: 'DNS lookup',

@@ -10,14 +10,15 @@ export function millis(seconds: number): number {
   return seconds <= 0 ? 0 : Math.round(seconds * 1e6) / 1e3;
 }
 
-export function newBuckets(): Buckets {
-  const counts = new Array<number>(BOUNDS.length + 1).fill(0);
-  return {bounds: BOUNDS, counts, sum: 0, count: 0, min: 0, max: 0};
+export function newBuckets(bounds: readonly number[] = BOUNDS): Buckets {
+  const counts = new Array<number>(bounds.length + 1).fill(0);
+  return {bounds, counts, sum: 0, count: 0, min: 0, max: 0};
 }
 
 export function addTo(buckets: Buckets, value: number): void {
+  const {bounds} = buckets;
   let i = 0;
-  while (i < BOUNDS.length && value > BOUNDS[i]!) i++;
+  while (i < bounds.length && value > bounds[i]!) i++;
   if (buckets.count === 0 || value < buckets.min) buckets.min = value;
   buckets.counts[i]! += 1;
   buckets.sum += value;

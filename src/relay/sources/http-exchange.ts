@@ -16,6 +16,7 @@ import {
   responseData,
 } from './http-event.js';
 import type {Request, Response} from './http-message.js';
+import {addShare, durationParts, Servers, type Share, sizeParts} from './http-shares.js';
 import {SpanMaker} from './http-span.js';
 import {http2RequestData, http2ResponseData} from './http2-event.js';
 import type {Image} from './source.js';
@@ -53,6 +54,8 @@ interface TargetSums {
   requestOps: number;
   responseBytes: number;
   responseOps: number;
+  /** The same told apart further; empty when nobody wants that. */
+  shares: Share[];
 }
 
 /** Duration of an exchange in milliseconds; 0 when the request was not seen. */
@@ -81,6 +84,7 @@ export class ExchangeSink {
   readonly #events: boolean;
   readonly #metrics: boolean;
   readonly #spans: SpanMaker | undefined;
+  readonly #servers: Servers | undefined;
   #since: number;
 
   constructor(image: Image) {
@@ -89,6 +93,7 @@ export class ExchangeSink {
     this.#metrics = image.wantsSum('http.req');
     this.#parts = image.plain('http') ? new HttpParts(image.process) : undefined;
     this.#spans = image.settings.spans ? new SpanMaker(image) : undefined;
+    this.#servers = image.settings.conventions ? new Servers() : undefined;
     this.#since = image.process.startTime;
   }
 
@@ -167,6 +172,11 @@ export class ExchangeSink {
     if (request !== undefined) {
       sums.durations[exchange.role] ??= newBuckets();
       addTo(sums.durations[exchange.role]!, duration);
+      if (this.#servers !== undefined) {
+        const connection = this.#image.connection(exchange.object);
+        const server = this.#servers.of(exchange.role, request, connection);
+        addShare(sums.shares, exchange, request, server, duration);
+      }
       if (request.contentLength > 0) {
         sums.requestBytes += request.contentLength;
         sums.requestOps += 1;
@@ -188,6 +198,7 @@ export class ExchangeSink {
         requestOps: 0,
         responseBytes: 0,
         responseOps: 0,
+        shares: [],
       };
       this.#sums.set(label, sums);
     }
@@ -205,7 +216,7 @@ export class ExchangeSink {
     for (const [target, sums, statuses] of saved.targets) {
       // Admitted again, so that the cap holds over both lives.
       this.#labels.label(target);
-      this.#sums.set(target, {...sums, statuses: new Map(statuses)});
+      this.#sums.set(target, {...sums, shares: sums.shares ?? [], statuses: new Map(statuses)});
     }
   }
 
@@ -223,16 +234,40 @@ export class ExchangeSink {
         if (buckets === undefined) continue;
         const attributes: Attributes = {http_target: target, numops: buckets.count};
         const value = Math.round(buckets.sum * 1e3) / 1e3;
-        this.#image.sum({name: `http.duration.${role}`, value, attributes, time: now, startTime, buckets});
+        const parts = durationParts(sums.shares, role);
+        this.#image.sum({
+          name: `http.duration.${role}`,
+          value,
+          attributes,
+          time: now,
+          startTime,
+          buckets,
+          parts,
+        });
       }
-      this.#bytes('http.req.content_length', target, sums.requestBytes, sums.requestOps, now, startTime);
-      this.#bytes('http.resp.content_length', target, sums.responseBytes, sums.responseOps, now, startTime);
+      this.#bytes('request', target, sums, now, startTime);
+      this.#bytes('response', target, sums, now, startTime);
     }
     this.#sums.clear();
   }
 
-  #bytes(name: string, target: string, value: number, numops: number, time: number, startTime: number): void {
+  #bytes(
+    which: 'request' | 'response',
+    target: string,
+    sums: TargetSums,
+    time: number,
+    startTime: number,
+  ): void {
+    const request = which === 'request';
+    const numops = request ? sums.requestOps : sums.responseOps;
     if (numops === 0) return;
-    this.#image.sum({name, value, attributes: {http_target: target, numops}, time, startTime});
+    this.#image.sum({
+      name: request ? 'http.req.content_length' : 'http.resp.content_length',
+      value: request ? sums.requestBytes : sums.responseBytes,
+      attributes: {http_target: target, numops},
+      time,
+      startTime,
+      parts: sizeParts(sums.shares, which),
+    });
   }
 }

@@ -77,6 +77,24 @@ export class SpanMaker {
   }
 }
 
+/** As the conventions name methods: those they know, else `_OTHER`. */
+export function knownMethod(method: string): string {
+  return METHODS.has(method) ? method : '_OTHER';
+}
+
+const hosts = new WeakMap<Request, {address: string; port: number}>();
+
+/** Whom the Host field names; empty and 0: it does not say. */
+export function hostOf(request: Request): {address: string; port: number} {
+  let host = hosts.get(request);
+  if (host === undefined) {
+    const found = /^(\[[^\]]*\]|[^:]*)(?::([0-9]{1,5}))?$/.exec(request.shown.http_host ?? '');
+    host = {address: found?.[1] ?? '', port: Number(found?.[2] ?? 0)};
+    hosts.set(request, host);
+  }
+  return host;
+}
+
 /** Never the path: names must be few. */
 function spanName(request: Request): string {
   return METHODS.has(request.method) ? request.method : 'HTTP';
@@ -100,7 +118,7 @@ function attributesOf(
 ): Attributes {
   const response = exchange.response.message;
   const attributes: Attributes = {
-    'http.request.method': METHODS.has(request.method) ? request.method : '_OTHER',
+    'http.request.method': knownMethod(request.method),
   };
   if (!METHODS.has(request.method)) attributes['http.request.method_original'] = request.method;
   addTarget(attributes, request);
@@ -135,12 +153,12 @@ function addServer(
   request: Request,
   connection: Connection | undefined,
 ): void {
-  const host = /^(\[[^\]]*\]|[^:]*)(?::([0-9]{1,5}))?$/.exec(request.shown.http_host ?? '');
+  const host = hostOf(request);
   const inet = connection !== undefined && isInet(connection) ? connection : undefined;
   const server = exchange.role === 'server';
-  const address = host?.[1] || (server ? inet?.localIp : inet?.remoteIp);
+  const address = host.address || (server ? inet?.localIp : inet?.remoteIp);
   if (address) attributes['server.address'] = address;
-  const port = host?.[2] === undefined ? (server ? inet?.localPort : inet?.remotePort) : Number(host[2]);
+  const port = host.port || (server ? inet?.localPort : inet?.remotePort);
   if (port) attributes['server.port'] = port;
   if (inet === undefined) return;
   attributes['network.peer.address'] = inet.remoteIp;

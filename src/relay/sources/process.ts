@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The process itself: start message, proc.start, and proc.* sampled from /proc while it lives, measured by itself at its end. */
+import {availableParallelism} from 'node:os';
 import {type ExitInfo, REC, type RecordCursor} from '../../channel/index.js';
+import type {MetricPart} from '../../records/types.js';
 import {type ProcSample, sampleProcess} from '../proc-sample.js';
 import type {Image, Source} from './source.js';
 
@@ -8,6 +10,8 @@ import type {Image, Source} from './source.js';
 export interface ProcessState {
   /** Processor time that was reported already, microseconds. */
   cpuUs: number;
+  /** Of it, user time; undefined: an earlier image reported it. */
+  userUs?: number;
   /** Seconds since the epoch. */
   reportedAt: number;
 }
@@ -72,18 +76,27 @@ export class ProcessSource implements Source {
     const cpu = Math.max(0, sample.cpuUs - last.cpuUs);
     const elapsedUs = Math.max(1, (time - last.reportedAt) * 1e6);
     const percent = Math.round((cpu / elapsedUs) * 1e6) / 1e4;
-    const put = (name: string, value: number) => this.#image.sum({name, value, time});
-    put('proc.cpu', cpu);
-    put('proc.cpu_perc', percent);
+    const user = userShare(sample, last, cpu);
+    const put = (name: string, value: number, parts?: MetricPart[]) =>
+      this.#image.sum({name, value, time, ...(parts && {parts})});
+    put('proc.cpu', cpu, modes(user, cpu - user));
+    const perCpu = cpu === 0 ? 0 : percent / cpu / availableParallelism();
+    put('proc.cpu_perc', percent, modes(user * perCpu, (cpu - user) * perCpu));
     put('proc.mem', sample.rssKib);
     put('proc.thread', sample.threads);
     put('proc.fd', sample.fds);
     put('proc.child', sample.children);
-    this.#state = {cpuUs: Math.max(sample.cpuUs, last.cpuUs), reportedAt: time};
+    this.#state = {
+      cpuUs: Math.max(sample.cpuUs, last.cpuUs),
+      userUs: Math.max(sample.userUs, last.userUs ?? 0),
+      reportedAt: time,
+    };
   }
 
   get state(): ProcessState {
-    return this.#state ?? {cpuUs: this.#cpuBefore(), reportedAt: this.#image.process.startTime};
+    if (this.#state !== undefined) return this.#state;
+    const cpuUs = this.#cpuBefore();
+    return {cpuUs, ...(cpuUs === 0 ? {userUs: 0} : {}), reportedAt: this.#image.process.startTime};
   }
 
   set state(state: ProcessState) {
@@ -91,9 +104,23 @@ export class ProcessSource implements Source {
   }
 }
 
+/** User time of the last `cpu` microseconds; by the proportion of the whole where the beginning is not known. */
+function userShare(sample: ProcSample, last: ProcessState, cpu: number): number {
+  if (last.userUs !== undefined) return Math.min(cpu, Math.max(0, sample.userUs - last.userUs));
+  return sample.cpuUs === 0 ? 0 : Math.round((cpu * sample.userUs) / sample.cpuUs);
+}
+
+function modes(user: number, system: number): MetricPart[] {
+  return [
+    {attributes: {'cpu.mode': 'user'}, value: user},
+    {attributes: {'cpu.mode': 'system'}, value: system},
+  ];
+}
+
 function fromExit(info: ExitInfo): ProcSample {
   return {
     cpuUs: info.utimeUs + info.stimeUs,
+    userUs: info.utimeUs,
     rssKib: info.rssKib,
     threads: info.threads,
     fds: info.fds,

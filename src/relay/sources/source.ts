@@ -8,6 +8,7 @@ import type {
   Attributes,
   Buckets,
   Event,
+  MetricPart,
   MetricType,
   Payload,
   Process,
@@ -27,6 +28,7 @@ export interface MetricValue {
   time: number;
   startTime?: number;
   buckets?: Buckets;
+  parts?: readonly MetricPart[];
   type?: MetricType;
   unit?: string;
   /** Send a sum of zero too. */

@@ -51,5 +51,9 @@ it('docs/events.md lists every event with its data', () => {
 });
 
 it('every metric has a row in the table of OpenTelemetry names', () => {
-  expect([...CONVENTIONS.keys()].sort()).toEqual(METRICS.map((metric) => metric.name).sort());
+  const sizes = ['client', 'server'].flatMap((role) => [
+    `http.${role}.request.size`,
+    `http.${role}.response.size`,
+  ]);
+  expect([...CONVENTIONS.keys()].sort()).toEqual([...METRICS.map((metric) => metric.name), ...sizes].sort());
 });

@@ -143,4 +143,17 @@ describe('transforms', () => {
       {buckets: {counts: [1, 2, 1], sum: 2, count: 4, min: 0, max: 9}},
     ]);
   });
+
+  it('aggregate adds parts up by their attributes', () => {
+    const it = router('default: {to: [a], transform: [{aggregate: {interval: 10s}}]}');
+    const own = process();
+    const part = (mode: string, value: number) => ({attributes: {mode}, value});
+    it.route([
+      metric('c', 3, {process: own, parts: [part('user', 1), part('system', 2)]}),
+      metric('c', 9, {process: own, parts: [part('user', 4), part('idle', 5)]}),
+    ]);
+    expect(it.due(0, true).get('a')).toMatchObject([
+      {value: 12, parts: [part('user', 5), part('system', 2), part('idle', 5)]},
+    ]);
+  });
 });
