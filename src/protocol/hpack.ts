@@ -110,6 +110,17 @@ function latin1(codes: number[]): string {
   return text;
 }
 
+/** A header table as JSON can hold it; newest last. */
+export interface SavedTable {
+  entries: HeaderField[];
+  limit: number;
+}
+
+/** RFC 7541 §4.1 */
+function sizeOf(entry: HeaderField): number {
+  return entry[0].length + entry[1].length + ENTRY_OVERHEAD;
+}
+
 /** An entry nobody here knows: it came before the connection was joined. */
 const UNKNOWN: HeaderField = ['', ''];
 
@@ -129,6 +140,17 @@ export class HpackDecoder {
   forget(): void {
     this.#entries = [];
     this.#size = 0;
+  }
+
+  /** What the next decoder of this direction must know. */
+  save(): SavedTable {
+    return {entries: this.#entries, limit: this.#limit};
+  }
+
+  restore(saved: SavedTable): void {
+    this.#entries = [...saved.entries];
+    this.#size = this.#entries.reduce((sum, entry) => sum + sizeOf(entry), 0);
+    this.#resize(saved.limit);
   }
 
   /** Entries now in the dynamic table, newest first; for tests. */
@@ -219,7 +241,7 @@ export class HpackDecoder {
 
   #insert(field: HeaderField): void {
     this.#entries.push(field);
-    this.#size += field[0].length + field[1].length + ENTRY_OVERHEAD;
+    this.#size += sizeOf(field);
     this.#evict();
   }
 
@@ -230,8 +252,7 @@ export class HpackDecoder {
 
   #evict(): void {
     while (this.#size > this.#limit) {
-      const gone = this.#entries.shift()!;
-      this.#size -= gone[0].length + gone[1].length + ENTRY_OVERHEAD;
+      this.#size -= sizeOf(this.#entries.shift()!);
     }
   }
 }

@@ -3,7 +3,7 @@
  * HTTP/2 (RFC 9113): frames of both directions of one connection → header lists, data lengths, resets.
  * The frames come without the payload of DATA. Tolerant of connections joined late. No I/O.
  */
-import {type HeaderField, HpackDecoder, HpackError} from './hpack.js';
+import {type HeaderField, HpackDecoder, HpackError, type SavedTable} from './hpack.js';
 
 /** Sender's side of the connection as seen by the observed process. */
 export type Direction = 'rx' | 'tx';
@@ -75,6 +75,9 @@ interface Side {
   open?: OpenBlock;
 }
 
+/** Header tables of a connection, as JSON can hold them. */
+export type SavedTables = Partial<Record<Direction, SavedTable>>;
+
 /** The two header tables and the open header blocks of one connection. */
 export class Http2Connection {
   readonly #sides: Record<Direction, Side> = {
@@ -89,6 +92,28 @@ export class Http2Connection {
     const side = this.#sides[direction];
     side.hpack.forget();
     side.open = undefined;
+  }
+
+  /** Bytes of the two header tables. */
+  get tableSize(): number {
+    return this.#sides.rx.hpack.tableSize + this.#sides.tx.hpack.tableSize;
+  }
+
+  /** The header tables. A direction that is inside a header block is left out: it goes on as after a loss. */
+  save(): SavedTables {
+    const saved: SavedTables = {};
+    for (const direction of ['rx', 'tx'] as const) {
+      const {hpack, open} = this.#sides[direction];
+      if (open === undefined) saved[direction] = hpack.save();
+    }
+    return saved;
+  }
+
+  restore(saved: SavedTables): void {
+    for (const direction of ['rx', 'tx'] as const) {
+      const table = saved[direction];
+      if (table !== undefined) this.#sides[direction].hpack.restore(table);
+    }
   }
 
   /** Takes whole frames, those of DATA cut to their header. */

@@ -79,6 +79,42 @@ describe('a session whose relay is killed again and again', () => {
   });
 });
 
+describe('an HTTP/2 connection whose relay is killed', () => {
+  it('is decoded to its end: later headers refer to earlier ones', async () => {
+    const requests = 150;
+    const script = `
+      const http2 = require('http2');
+      const server = http2.createServer((q, r) => r.end('x')).listen(0, '127.0.0.1', () => {
+        const client = http2.connect('http://127.0.0.1:' + server.address().port);
+        let left = ${requests};
+        const ask = () => {
+          if (left-- === 0) return client.close(() => server.close());
+          const r = client.request({':path': '/the/same/path', 'user-agent': 'the same agent'});
+          r.resume().on('close', () => setTimeout(ask, 10));
+        };
+        ask();
+      });`;
+    const workdir = await scoped.start(process.execPath, '-e', script);
+    const events = join(workdir, 'events.json');
+    for (let kill = 0; kill < 3; kill++) {
+      const {relay, ended} = startRelay(workdir);
+      const before = size(events);
+      await until(() => size(events) > before || relay.exitCode !== null);
+      relay.kill('SIGKILL');
+      await ended;
+    }
+    expect(await startRelay(workdir).ended).toBe(0);
+    const all = eventsOf(workdir).filter((event) => event.body?.sourcetype === 'http');
+    const said = (source: string) =>
+      all
+        .filter(({body}) => body.source === source)
+        .map(({body}) => `${body.data.http_target} ${body.data.http_user_agent}`);
+    const expected = Array.from({length: 2 * requests}, () => '/the/same/path the same agent');
+    expect(said('http.req')).toEqual(expected);
+    expect(said('http.resp')).toEqual(expected);
+  });
+});
+
 describe('a program that is killed', () => {
   it('leaves everything it wrote', async () => {
     const script = 'i=0; while [ $i -lt 5000 ]; do i=$((i+1)); echo "line $i"; done > k.log; kill -9 $$';

@@ -3,10 +3,10 @@
 import {MESSAGE_FLAG, REC, REC_FLAG, type RecordCursor} from '../../channel/index.js';
 import {parseHeadText} from '../../protocol/http1.js';
 import {detected} from './detect.js';
-import {ExchangeSink, type Role, type SavedSums, type Seen} from './http-exchange.js';
+import {type Exchange, ExchangeSink, type Role, type SavedSums, type Seen} from './http-exchange.js';
 import {type Parsed, parsedOf, type Request} from './http-message.js';
 import {Http1Pairs} from './http1-pairs.js';
-import {Http2Pairs} from './http2-pairs.js';
+import {Http2Pairs, type SavedHttp2} from './http2-pairs.js';
 import type {Image, Source, SourceKind} from './source.js';
 
 /** Heads of this length at most are remembered by their bytes: a busy server sends the same few. */
@@ -18,10 +18,15 @@ const CONNECTIONS = 100_000;
 /** So long a response waits for the record of its request. */
 const EARLY_SECONDS = 2;
 
-/** HTTP/2 is not in it: after a relay was killed its connections are read on as if joined late. */
+/** HTTP/2 connections of one image that are saved, the bytes of their header tables, and their open streams: at most. */
+const SAVED = {connections: 256, bytes: 512 * 1024, streams: 4096};
+
+/** What is beyond SAVED is read on as if joined late. */
 interface Saved {
   sums: SavedSums;
   pending: [object: number, requests: readonly Seen<Request>[]][];
+  early: [object: number, exchanges: readonly Exchange[]][];
+  http2: [object: number, connection: SavedHttp2][];
 }
 
 class HttpSource implements Source {
@@ -59,24 +64,54 @@ class HttpSource implements Source {
 
   flush(now: number): void {
     for (const pairs of this.#http1.values()) pairs.giveUp(now - EARLY_SECONDS);
+    for (const pairs of this.#http2.values()) pairs.giveUp(now - EARLY_SECONDS);
   }
 
   save(): Saved {
     const pending: Saved['pending'] = [];
-    for (const [object, pairs] of this.#http1)
+    const early: Saved['early'] = [];
+    for (const [object, pairs] of this.#http1) {
       if (pairs.pending.length > 0) pending.push([object, pairs.pending]);
-    return {sums: this.#sink.save(), pending};
+      if (pairs.early.length > 0) early.push([object, pairs.early]);
+    }
+    return {sums: this.#sink.save(), pending, early, http2: this.#saveHttp2()};
+  }
+
+  /** The connections that lived longest: they are the ones with much to lose. */
+  #saveHttp2(): Saved['http2'] {
+    const saved: Saved['http2'] = [];
+    let [bytes, streams] = [0, 0];
+    for (const [object, pairs] of this.#http2) {
+      const {weight} = pairs;
+      bytes += weight.bytes;
+      streams += weight.streams;
+      if (saved.length >= SAVED.connections || bytes > SAVED.bytes || streams > SAVED.streams) break;
+      saved.push([object, pairs.save()]);
+    }
+    return saved;
   }
 
   restore(saved: unknown): void {
-    const {sums, pending} = saved as Saved;
+    const {sums, pending, early = [], http2 = []} = saved as Partial<Saved> & Pick<Saved, 'sums' | 'pending'>;
     this.#sink.restore(sums);
-    for (const [object, requests] of pending) {
-      const pairs = new Http1Pairs(object, this.#sink);
-      pairs.pending = requests;
+    for (const [object, requests] of pending) this.#restored(object).pending = requests;
+    for (const [object, exchanges] of early) this.#restored(object).early = exchanges;
+    for (const [object, connection] of http2) {
+      const pairs = new Http2Pairs(object, this.#sink, this.#image.settings.events.headers);
+      pairs.restore(connection);
+      this.#http2.set(object, pairs);
+      this.#image.protocols.set(object, 'HTTP');
+    }
+  }
+
+  #restored(object: number): Http1Pairs {
+    let pairs = this.#http1.get(object);
+    if (pairs === undefined) {
+      pairs = new Http1Pairs(object, this.#sink);
       this.#http1.set(object, pairs);
       this.#image.protocols.set(object, 'HTTP');
     }
+    return pairs;
   }
 
   report(now: number, final: boolean): void {

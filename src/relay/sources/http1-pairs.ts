@@ -99,6 +99,14 @@ export class Http1Pairs {
     this.#pending = [...requests];
   }
 
+  get early(): readonly Exchange[] {
+    return this.#early;
+  }
+
+  set early(exchanges: readonly Exchange[]) {
+    this.#early = [...exchanges];
+  }
+
   bodyEnd(record: RecordCursor, time: number): void {
     if (this.#open === undefined) return;
     this.#open.body = record.message().body;

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** One HTTP/2 connection: requests and responses by stream; gRPC answers end with their trailers. */
 import {MESSAGE_FLAG, REC_FLAG, type RecordCursor} from '../../channel/index.js';
-import {type Direction, Http2Connection, type Http2Headers, type Http2Message} from '../../protocol/http2.js';
+import {
+  type Direction,
+  Http2Connection,
+  type Http2Headers,
+  type Http2Message,
+  type SavedTables,
+} from '../../protocol/http2.js';
 import type {Matcher} from '../settings.js';
 import type {Exchange, ExchangeSink, Role, Seen} from './http-exchange.js';
 import {grpcStatusOf, http2Request, http2Response, type Request} from './http-message.js';
@@ -14,7 +20,17 @@ interface Stream {
   exchange: Exchange | undefined;
   /** The event waits for the trailers. */
   held: boolean;
+  /** The answer came before the record of its request, which another thread makes. */
+  early: boolean;
+  /** An early answer has ended. */
+  over: boolean;
   bytes: number;
+}
+
+/** A connection as JSON can hold it. */
+export interface SavedHttp2 {
+  tables: SavedTables;
+  streams: [id: number, stream: Stream][];
 }
 
 export class Http2Pairs {
@@ -23,6 +39,8 @@ export class Http2Pairs {
   readonly #headers: readonly Matcher[];
   readonly #connection = new Http2Connection();
   readonly #streams = new Map<number, Stream>();
+  /** Streams whose answer is early, the earliest first. */
+  readonly #early = new Set<number>();
 
   constructor(object: number, sink: ExchangeSink, headers: readonly Matcher[], upgraded?: Seen<Request>) {
     this.#object = object;
@@ -43,7 +61,34 @@ export class Http2Pairs {
     }
   }
 
+  /** What is in the tables and streams, in bytes and number: both are bounded by who saves. */
+  get weight(): {bytes: number; streams: number} {
+    return {bytes: this.#connection.tableSize, streams: this.#streams.size};
+  }
+
+  save(): SavedHttp2 {
+    return {tables: this.#connection.save(), streams: [...this.#streams]};
+  }
+
+  restore(saved: SavedHttp2): void {
+    this.#connection.restore(saved.tables);
+    for (const [id, stream] of saved.streams) {
+      this.#streams.set(id, stream);
+      if (stream.early) this.#early.add(id);
+    }
+  }
+
+  /** Answers whose request did not come within a while are given alone. */
+  giveUp(before: number): void {
+    for (const id of this.#early) {
+      const stream = this.#streams.get(id)!;
+      if (stream.exchange!.response.time >= before) break;
+      this.#settle(id, stream);
+    }
+  }
+
   close(): void {
+    for (const id of this.#early) this.#settle(id, this.#streams.get(id)!);
     for (const [id, stream] of this.#streams) this.#end(id, stream, undefined);
   }
 
@@ -70,8 +115,10 @@ export class Http2Pairs {
   #fields(message: Http2Headers, role: Role, tls: boolean, time: number): void {
     if (message.role === 'request') {
       const request: Seen<Request> = {message: http2Request(message, this.#headers), time};
-      this.#stream(message.onStream).request = request;
+      const stream = this.#stream(message.onStream);
+      stream.request = request;
       this.#sink.request(this.#object, message.onStream, tls, request);
+      if (stream.early) this.#settle(message.onStream, stream);
     } else if (message.role === 'response') {
       this.#response(message, role, tls, time);
     } else if (message.role === 'trailers') {
@@ -95,13 +142,40 @@ export class Http2Pairs {
       endTime: undefined,
     };
     stream.exchange = exchange;
-    stream.held = (stream.request?.message.grpc ?? false) && !message.end;
-    if (!stream.held) this.#sink.response(exchange);
+    if (stream.request === undefined) {
+      stream.early = true;
+      this.#early.add(message.stream);
+    } else {
+      stream.held = stream.request.message.grpc && !message.end;
+      if (!stream.held) this.#sink.response(exchange);
+    }
     if (message.end) this.#end(message.stream, stream, time);
+  }
+
+  /** An early answer waits no longer: its request is there, or will not come. */
+  #settle(id: number, stream: Stream): void {
+    const {request, over} = stream;
+    const exchange = stream.exchange!;
+    this.#early.delete(id);
+    stream.early = false;
+    if (request !== undefined) {
+      exchange.request = {message: request.message, time: Math.min(request.time, exchange.response.time)};
+      stream.held = request.message.grpc && !over;
+    }
+    if (!stream.held) this.#sink.response(exchange);
+    if (!over) return;
+    this.#streams.delete(id);
+    this.#sink.end(exchange);
   }
 
   #end(id: number, stream: Stream, time: number | undefined): void {
     const {exchange} = stream;
+    if (exchange !== undefined && stream.early) {
+      stream.over = true;
+      exchange.body = stream.bytes;
+      exchange.endTime = time;
+      return;
+    }
     this.#streams.delete(id);
     if (exchange === undefined) return;
     if (stream.held) {
@@ -119,9 +193,10 @@ export class Http2Pairs {
     if (stream === undefined) {
       if (this.#streams.size >= STREAM_CAP) {
         const [oldest, given] = this.#streams.entries().next().value!;
-        this.#end(oldest, given, undefined);
+        if (given.early) this.#settle(oldest, given);
+        if (this.#streams.has(oldest)) this.#end(oldest, given, undefined);
       }
-      stream = {request: undefined, exchange: undefined, held: false, bytes: 0};
+      stream = {request: undefined, exchange: undefined, held: false, early: false, over: false, bytes: 0};
       this.#streams.set(id, stream);
     }
     return stream;

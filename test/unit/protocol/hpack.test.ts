@@ -143,6 +143,27 @@ describe('a decoder that joined late', () => {
   });
 });
 
+describe('a decoder that takes over', () => {
+  it('knows what the one before knew, within its limit', () => {
+    const before = new HpackDecoder();
+    before.decode(hex('3f45 4001 6101 62 4001 6301 64'));
+    const after = new HpackDecoder();
+    after.restore(JSON.parse(JSON.stringify(before.save())));
+    expect(after.tableSize).toBe(before.tableSize);
+    expect(after.decode(hex('bebf'))).toEqual([
+      ['c', 'd'],
+      ['a', 'b'],
+    ]);
+    // The limit is 100: a third entry drives the first one out.
+    expect(after.decode(hex('4001 6501 66 bebf'))).toEqual([
+      ['e', 'f'],
+      ['e', 'f'],
+      ['c', 'd'],
+    ]);
+    expect(after.table).toHaveLength(2);
+  });
+});
+
 describe('hostile blocks', () => {
   const cases: [string, string][] = [
     ['index 0', '80'],

@@ -3,7 +3,7 @@
 import {describe, expect, it} from 'vitest';
 import {MESSAGE_FLAG} from '../../../../src/channel/index.js';
 import type {Event, Span} from '../../../../src/records/types.js';
-import {memoryChannel} from '../../../helpers/channel-records.js';
+import {EPOCH, memoryChannel} from '../../../helpers/channel-records.js';
 import {
   hpackBlock,
   http2Frame,
@@ -186,6 +186,46 @@ describe('a relay that was killed', () => {
     });
   });
 
+  it('leaves it the header tables and streams of HTTP/2, and answers that wait for their request', () => {
+    /** Into the table: `name: value` with a name of one of the first 61 entries. */
+    const indexed = (index: number, value: string) =>
+      Buffer.concat([Buffer.from([0x40 | index, value.length]), Buffer.from(value)]);
+    const first = testRelay();
+    first.time = EPOCH + 1;
+    const channel = first.folder.add(memoryChannel(1));
+    // :method GET, :path and :authority that later requests refer to.
+    const asked = Buffer.concat([Buffer.from([0x82]), indexed(4, '/same'), indexed(1, 'h.example')]);
+    first.folder.put(
+      channel,
+      makeConnOpen(),
+      makeFrames(http2Frame(1, 5, 1, asked), {role: 'server', tsc: 1_000_000}),
+      makeFrames(http2Frame(1, 5, 3, '8888'), {role: 'server', tx: true, tsc: 1_500_000}),
+      makeHead(OK, {object: 2, tx: true, tsc: 3_000_000}),
+    );
+    first.run();
+    expect(first.events('http.resp')).toEqual([]);
+    const state = JSON.parse(JSON.stringify(first.states.at(-1)));
+    const second = testRelay('', state, first.folder);
+    second.time = EPOCH + 1;
+    second.folder.put(
+      channel,
+      makeFrames(http2Frame(1, 5, 1, '88'), {role: 'server', tx: true, tsc: 5_000_000}),
+      makeFrames(http2Frame(1, 5, 3, '82bfbe'), {role: 'server', tsc: 1_200_000}),
+      makeHead(GET, {object: 2, tsc: 2_000_000}),
+    );
+    second.folder.end(channel);
+    second.run();
+    expect(second.events('http.req').map((event) => event.data)).toMatchObject([
+      {http_stream: 3, http_target: '/same', http_host: 'h.example'},
+      {http_target: '/1k.txt?a=b'},
+    ]);
+    expect(second.events('http.resp').map((event) => event.data)).toMatchObject([
+      {http_stream: 1, http_target: '/same', http_server_duration: 4},
+      {http_stream: 3, http_target: '/same'},
+      {http_target: '/1k.txt?a=b', http_server_duration: 1},
+    ]);
+  });
+
   it('does not shift later pairs when the request of a response is lost', () => {
     const relay = relayOf([
       makeHead(OK, {tx: true, tsc: 1_000_000}),
@@ -336,6 +376,62 @@ describe('HTTP/2', () => {
       makeFrames(response(1, 5), {role: 'server', tx: true}),
     ]);
     expect(relay.http('http.resp')).toMatchObject([{http_status_code: 200, http_target: '/up'}]);
+  });
+
+  it('gives an answer that overtook its request what the request said', () => {
+    const relay = relayOf(
+      [
+        makeConnOpen(),
+        makeFrames(response(3), {role: 'server', tx: true, tls: true, tsc: 3_000_000}),
+        makeFrames(http2Frame(0, 1, 3, '', 5), {role: 'server', tx: true, tls: true, tsc: 3_500_000}),
+        makeFrames(request(3), {role: 'server', tls: true, tsc: 1_000_000}),
+        makeFrames(request(5), {role: 'server', tls: true, tsc: 4_000_000}),
+        makeFrames(response(5, 5), {role: 'server', tx: true, tls: true, tsc: 6_000_000}),
+      ],
+      TRACES,
+    );
+    expect(
+      relay.http('http.resp').map((data) => [data.http_method, data.http_target, data.http_server_duration]),
+    ).toEqual([
+      ['GET', '/p3', 2],
+      ['GET', '/p5', 2],
+    ]);
+    expect(relay.spans.map((span) => span.attributes['http.response.body.size'])).toEqual([5, undefined]);
+    expect(Math.round((relay.spans[0]!.endTime - relay.spans[0]!.startTime) * 1e4)).toBe(25);
+  });
+
+  it('waits for the trailers of an RPC whose answer overtook its request', () => {
+    const answer = (early: boolean) => {
+      const trailers = makeFrames(http2Frame(1, 5, 1, hpackBlock([['grpc-status', '5']])), {
+        role: 'client',
+        tsc: 4_000_000,
+      });
+      return relayOf([
+        makeFrames(response(1), {role: 'client', tsc: 2_000_000}),
+        ...(early ? [trailers] : []),
+        makeFrames(request(1, [['content-type', 'application/grpc']]), {
+          role: 'client',
+          tx: true,
+          tsc: 1_000_000,
+        }),
+        ...(early ? [] : [trailers]),
+      ]).http('http.resp');
+    };
+    expect(answer(false)).toMatchObject([{grpc_status: 5, http_target: '/p1', http_client_duration: 3}]);
+    expect(answer(true)).toMatchObject([{grpc_status: 5, http_target: '/p1'}]);
+  });
+
+  it('gives an answer alone when its request does not come', () => {
+    const relay = testRelay();
+    const channel = relay.folder.add(memoryChannel(1));
+    const frames = makeFrames(response(1, 5), {role: 'server', tx: true, tsc: 1_000_000_000});
+    relay.time = EPOCH + 2;
+    relay.folder.put(channel, frames);
+    relay.run();
+    expect(relay.events('http.resp')).toEqual([]);
+    relay.time = EPOCH + 4;
+    relay.run();
+    expect(relay.events('http.resp').map((event) => event.data)).toMatchObject([{http_status_code: 200}]);
   });
 
   it('survives a connection joined late', () => {
