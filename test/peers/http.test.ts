@@ -3,142 +3,21 @@
  * HTTP against real servers and clients: what is seen equals the server's own log, under load with keep-alive, with and
  * without sendfile, over TLS and HTTP/2, behind a proxy.
  */
-import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
-import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
-import {connect, createServer} from 'node:net';
-import {tmpdir} from 'node:os';
+import {writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {afterAll, beforeAll, describe, expect, it} from 'vitest';
-import {ROOT} from '../../src/base/root.js';
-import {type Observed, observe} from '../helpers/observe.js';
+import {observe} from '../helpers/observe.js';
+import {freePort} from './support.js';
+import {HTTP_CONFIG as CONFIG, has, lines, type Nginx, reachable, seenBy, told, Web} from './web.js';
 
-const CONFIG = 'event: {watch: [{type: http}, {type: net}]}';
-const CERT = join(ROOT, 'test/fixtures/tls/cert.pem');
-const KEY = join(ROOT, 'test/fixtures/tls/key.pem');
-let dir: string;
-const running: ChildProcess[] = [];
-
+let web: Web;
 beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), 'scope-http-'));
-  spawnSync('chmod', ['755', dir]);
-  writeFileSync(join(dir, '1k.txt'), 'a'.repeat(1024));
-  writeFileSync(join(dir, '1m.bin'), Buffer.alloc(1 << 20, 7));
+  web = new Web();
 });
-
 afterAll(() => {
-  for (const child of running) child.kill('SIGKILL');
-  rmSync(dir, {recursive: true, force: true});
+  web.end();
 });
-
-/** Whether all of these commands are installed. */
-function has(...commands: string[]): boolean {
-  return commands.every((name) => spawnSync('sh', ['-c', `command -v ${name}`]).status === 0);
-}
-
-/** A port that nobody listens on now. */
-function freePort(): Promise<number> {
-  return new Promise((done) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const {port} = server.address() as {port: number};
-      server.close(() => done(port));
-    });
-  });
-}
-
-/** Until something accepts connections. */
-async function reachable(port: number): Promise<void> {
-  for (let i = 0; i < 400; i++) {
-    const open = await new Promise<boolean>((done) => {
-      const socket = connect(port, '127.0.0.1', () => {
-        socket.destroy();
-        done(true);
-      }).on('error', () => done(false));
-    });
-    if (open) return;
-    await new Promise((done) => setTimeout(done, 50));
-  }
-  throw new Error(`nothing listens on ${port}`);
-}
-
-function run(command: string, ...args: string[]): Promise<string> {
-  return new Promise((done, fail) => {
-    const child = spawn(command, args, {stdio: ['ignore', 'pipe', 'pipe']});
-    running.push(child);
-    const timer = setTimeout(() => child.kill('SIGKILL'), 30_000);
-    let out = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      out += text;
-    });
-    child.on('error', fail);
-    child.on('close', (status) => {
-      clearTimeout(timer);
-      if (status === 0) done(out);
-      else fail(new Error(`${command} ${args.join(' ')}: exit ${status}`));
-    });
-  });
-}
-
-interface Nginx {
-  argv: string[];
-  log: string;
-  http: number;
-  https: number;
-  h2c: number;
-}
-
-async function nginx(user = 'root'): Promise<Nginx> {
-  const base = mkdtempSync(join(dir, 'nginx-'));
-  const [http, https, h2c] = [await freePort(), await freePort(), await freePort()];
-  const log = join(base, 'access.log');
-  // "user root": a test may run as root, whose folder under /tmp is not everybody's.
-  const temps = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (name) => `${name}_temp_path ${base}/${name};`,
-  );
-  writeFileSync(
-    join(base, 'nginx.conf'),
-    `
-daemon off; worker_processes 2; user ${user}; worker_rlimit_nofile 8192; pid ${base}/pid; error_log ${base}/error.log;
-events { worker_connections 4096; }
-http {
-  log_format one '$request_method $request_uri $status $body_bytes_sent $request_length $remote_port';
-  access_log ${log} one; keepalive_requests 10000000; ${temps.join(' ')} root ${dir};
-  server { listen 127.0.0.1:${http}; sendfile on;
-    location /off/ { alias ${dir}/; sendfile off; }
-    location /proxy/ { proxy_pass http://127.0.0.1:${http}/; access_log ${base}/proxy.log one; } }
-  server { listen 127.0.0.1:${https} ssl http2; ssl_certificate ${CERT}; ssl_certificate_key ${KEY}; }
-  server { listen 127.0.0.1:${h2c} http2; }
-}`,
-  );
-  return {argv: ['nginx', '-p', base, '-c', join(base, 'nginx.conf')], log, http, https, h2c};
-}
-
-const lines = (path: string): string[] =>
-  readFileSync(path, 'utf8')
-    .split('\n')
-    .filter((line) => line !== '');
-
-/** `METHOD target status` of each, sorted. */
-const told = (log: string[]): string[] => log.map((line) => line.split(' ').slice(0, 3).join(' ')).sort();
-function seenBy(seen: Observed, role: 'server' | 'client' = 'server'): string[] {
-  return seen
-    .events('http.resp')
-    .filter((data) => `http_${role}_duration` in data)
-    .map((data) => `${data.http_method} ${data.http_target} ${data.http_status_code}`)
-    .sort();
-}
-
-function serve(server: Nginx, load: () => Promise<unknown>): Promise<Observed> {
-  return observe(server.argv, {
-    config: CONFIG,
-    timeoutMs: 60_000,
-    during: async () => {
-      await reachable(server.http);
-      await load();
-      // The last line of a request is written after its response: the server is asked once more, and both are counted.
-      await run('curl', '-s', '-o', '/dev/null', `http://127.0.0.1:${server.http}/last`);
-    },
-  });
-}
+const run = (command: string, ...args: string[]) => web.run(command, ...args);
 
 describe.skipIf(!has('nginx', 'wrk', 'curl', 'h2load'))('nginx', () => {
   it.each([
@@ -147,8 +26,8 @@ describe.skipIf(!has('nginx', 'wrk', 'curl', 'h2load'))('nginx', () => {
     ['sendfile of 1 MiB', (s: Nginx) => `http://127.0.0.1:${s.http}/1m.bin`],
     ['https', (s: Nginx) => `https://127.0.0.1:${s.https}/1k.txt`],
   ])('under wrk, %s: every request of its log', async (_, url) => {
-    const server = await nginx();
-    const seen = await serve(server, () => run('wrk', '-t1', '-c16', '-d2', url(server)));
+    const server = await web.nginx();
+    const seen = await web.serve(server, () => run('wrk', '-t1', '-c16', '-d2', url(server)));
     const log = lines(server.log);
     expect(log.length).toBeGreaterThan(100);
     expect(seen.lost).toEqual({});
@@ -158,9 +37,9 @@ describe.skipIf(!has('nginx', 'wrk', 'curl', 'h2load'))('nginx', () => {
   });
 
   it.skipIf(process.getuid?.() !== 0)('with more than 1,024 connections, after giving up root', async () => {
-    const server = await nginx('nobody nogroup');
+    const server = await web.nginx('nobody nogroup');
     const url = `http://127.0.0.1:${server.http}/1k.txt`;
-    const seen = await serve(server, () => run('sh', '-c', `ulimit -n 8192; wrk -t1 -c3000 -d2 ${url}`));
+    const seen = await web.serve(server, () => run('sh', '-c', `ulimit -n 8192; wrk -t1 -c3000 -d2 ${url}`));
     const log = lines(server.log);
     expect(log.length).toBeGreaterThan(3000);
     expect(seen.lost).toEqual({});
@@ -168,9 +47,9 @@ describe.skipIf(!has('nginx', 'wrk', 'curl', 'h2load'))('nginx', () => {
   });
 
   it('with all kinds of requests: method, target, status, sizes and peer of its log', async () => {
-    const server = await nginx();
+    const server = await web.nginx();
     const at = `http://127.0.0.1:${server.http}`;
-    const seen = await serve(server, async () => {
+    const seen = await web.serve(server, async () => {
       await run('curl', '-s', '-o', '/dev/null', '-o', '/dev/null', `${at}/1k.txt?q=1`, `${at}/nosuch`);
       await run('curl', '-s', '-I', `${at}/1m.bin`);
       await run('curl', '-s', '-o', '/dev/null', '-r', '10-19', `${at}/1k.txt`);
@@ -184,7 +63,7 @@ describe.skipIf(!has('nginx', 'wrk', 'curl', 'h2load'))('nginx', () => {
         '-H',
         'Expect: 100-continue',
         '-d',
-        `@${join(dir, '1m.bin')}`,
+        `@${join(web.dir, '1m.bin')}`,
         `${at}/1k.txt`,
       );
       await run(
@@ -216,8 +95,8 @@ describe.skipIf(!has('nginx', 'wrk', 'curl', 'h2load'))('nginx', () => {
   });
 
   it('HTTP/2 with and without TLS, many streams at once', async () => {
-    const server = await nginx();
-    const seen = await serve(server, async () => {
+    const server = await web.nginx();
+    const seen = await web.serve(server, async () => {
       await run('h2load', '-n', '500', '-c', '4', '-m', '20', `https://127.0.0.1:${server.https}/1k.txt`);
       await run('h2load', '-n', '500', '-c', '4', '-m', '20', `http://127.0.0.1:${server.h2c}/1m.bin`);
       await run(
@@ -238,9 +117,9 @@ describe.skipIf(!has('nginx', 'wrk', 'curl', 'h2load'))('nginx', () => {
   });
 
   it('as a proxy: what it is asked and what it asks', async () => {
-    const server = await nginx();
+    const server = await web.nginx();
     // Not wrk: it ends in the middle of requests, whose answers the proxy then never reads.
-    const seen = await serve(server, () =>
+    const seen = await web.serve(server, () =>
       run('h2load', '--h1', '-n', '10000', '-c', '4', `http://127.0.0.1:${server.http}/proxy/1k.txt`),
     );
     const asked = told(lines(server.log.replace('access.log', 'proxy.log')));
@@ -277,48 +156,34 @@ require('https').get(url, (r) => r.resume());`,
       ],
     ],
   ])('%s over TLS', async (_, argv) => {
-    const server = await nginx();
-    const child = spawn(server.argv[0]!, server.argv.slice(1), {stdio: 'ignore'});
-    running.push(child);
-    try {
-      await reachable(server.https);
-      const seen = await observe([...argv, `https://127.0.0.1:${server.https}/1k.txt`], {config: CONFIG});
-      expect(seenBy(seen, 'client')).toEqual(['GET /1k.txt 200']);
-      expect(seen.events('http.resp')[0]).toMatchObject({
-        net_peer_port: server.https,
-        http_response_content_length: 1024,
-      });
-      expect(seen.events('http.req')[0]).toMatchObject({http_scheme: 'https'});
-    } finally {
-      child.kill('SIGTERM');
-      await new Promise((done) => child.once('close', done));
-    }
+    const server = await web.nginx();
+    const seen = await web.against(server, () =>
+      observe([...argv, `https://127.0.0.1:${server.https}/1k.txt`], {config: CONFIG}),
+    );
+    expect(seenBy(seen, 'client')).toEqual(['GET /1k.txt 200']);
+    expect(seen.events('http.resp')[0]).toMatchObject({
+      net_peer_port: server.https,
+      http_response_content_length: 1024,
+    });
+    expect(seen.events('http.req')[0]).toMatchObject({http_scheme: 'https'});
   });
 });
 
 describe('NSS', () => {
   it.skipIf(!has('nginx', 'tstclnt', 'certutil'))('by its own test client', async () => {
-    const server = await nginx();
-    const child = spawn(server.argv[0]!, server.argv.slice(1), {stdio: 'ignore'});
-    running.push(child);
-    try {
-      await reachable(server.https);
-      const db = mkdtempSync(join(dir, 'nss-'));
-      await run('certutil', '-N', '-d', db, '--empty-password');
-      const ask = 'GET /1k.txt HTTP/1.1\\r\\nHost: h\\r\\nConnection: close\\r\\n\\r\\n';
-      const script = `(printf '${ask}'; sleep 1) | timeout 3 tstclnt -h 127.0.0.1 -p ${server.https} -o -d ${db}`;
-      const seen = await observe(['sh', '-c', script], {config: CONFIG});
-      expect(seenBy(seen, 'client')).toEqual(['GET /1k.txt 200']);
-    } finally {
-      child.kill('SIGTERM');
-      await new Promise((done) => child.once('close', done));
-    }
+    const server = await web.nginx();
+    const db = web.folder('nss');
+    await run('certutil', '-N', '-d', db, '--empty-password');
+    const ask = 'GET /1k.txt HTTP/1.1\\r\\nHost: h\\r\\nConnection: close\\r\\n\\r\\n';
+    const script = `(printf '${ask}'; sleep 1) | timeout 3 tstclnt -h 127.0.0.1 -p ${server.https} -o -d ${db}`;
+    const seen = await web.against(server, () => observe(['sh', '-c', script], {config: CONFIG}));
+    expect(seenBy(seen, 'client')).toEqual(['GET /1k.txt 200']);
   });
 });
 
 describe('other servers', () => {
   it.skipIf(!has('apache2', 'wrk'))('Apache httpd', async () => {
-    const base = mkdtempSync(join(dir, 'apache-'));
+    const base = web.folder('apache');
     const port = await freePort();
     const log = join(base, 'access.log');
     const modules = ['mpm_event', 'authz_core', 'alias', 'ssl', 'dir'].map(
@@ -335,9 +200,9 @@ ${modules.join('\n')}
 ErrorLog ${base}/error.log
 LogFormat "%m %U%q %>s" one
 CustomLog ${log} one
-DocumentRoot ${dir}
+DocumentRoot ${web.dir}
 MaxKeepAliveRequests 0
-<Directory ${dir}>
+<Directory ${web.dir}>
 Require all granted
 </Directory>
 Mutex file:${base} default
@@ -358,14 +223,13 @@ Mutex file:${base} default
   });
 
   it.skipIf(!has('haproxy'))('haproxy in front of node', async () => {
-    const base = mkdtempSync(join(dir, 'haproxy-'));
+    const base = web.folder('haproxy');
     const [front, back] = [await freePort(), await freePort()];
-    const node = spawn(
+    const node = web.start(
       process.execPath,
-      ['-e', `require('http').createServer((q, r) => r.end('hello')).listen(${back}, '127.0.0.1')`],
-      {stdio: 'ignore'},
+      '-e',
+      `require('http').createServer((q, r) => r.end('hello')).listen(${back}, '127.0.0.1')`,
     );
-    running.push(node);
     writeFileSync(
       join(base, 'haproxy.cfg'),
       `
