@@ -4,12 +4,14 @@
  * All of it runs on the event loop; between two awaits the books balance.
  */
 import type {Clock, Timer} from '../base/clock.js';
+import {countOf, type Item} from '../records/rendered.js';
 import type {RelayRecord} from '../records/types.js';
 import type {DeliverySettings} from './config.js';
 import {createDiskQueue} from './disk/queue.js';
-import type {Exporter, SendResult} from './exporter.js';
+import type {Exporter, RenderingExporter, SendResult} from './exporter.js';
 import {createLedger, type LedgerSnapshot} from './ledger.js';
-import {createMemoryQueue} from './queue.js';
+import {createMemoryQueue, type Queue} from './queue.js';
+import {Renderer} from './render.js';
 import {retryPause} from './retry.js';
 import {recordSize} from './size.js';
 
@@ -63,10 +65,14 @@ export interface Destination {
 /** Chunks are small beside a queue, so that dropping one frees little more than asked for. */
 const CHUNK_RECORDS = 4096;
 const CHUNK_BYTES = 1024 * 1024;
+/** Why a record is refused before any peer has seen it. */
+const NO_FORM = 'values that cannot be written';
 /** A thrown error is a fault of the exporter or of the data: tried again this often, then the batch is given up. */
 const THROWN_LIMIT = 3;
 /** Longest pause between attempts while somebody waits for the queue to be empty, as at the end. */
 const HURRY_PAUSE_MS = 500;
+
+const recordsIn = (batch: readonly Item[]): number => batch.reduce((sum, item) => sum + countOf(item), 0);
 
 export function createDestination(
   settings: DestinationSettings,
@@ -84,7 +90,13 @@ export function createDestination(
           () => ({sent: ledger.sent, dropped: ledger.dropped}),
         )
       : undefined;
-  const queue = disk ?? createMemoryQueue();
+  // What waits on disk waits as records: they may be sent by a relay with another configuration.
+  const queue: Queue = disk ?? createMemoryQueue();
+  const sender: Pick<RenderingExporter, 'send'> = exporter;
+  const renderer =
+    disk === undefined && exporter.rendering !== undefined
+      ? new Renderer(exporter.rendering, limits)
+      : undefined;
   const ledger = createLedger(disk && {...disk.recovered, queued: disk.records});
 
   let state: DestinationState = 'starting';
@@ -137,7 +149,7 @@ export function createDestination(
   }
 
   /** One attempt, ended by the timeout; never two at a time, so it waits for an exporter that is slow to give up. */
-  async function attempt(batch: readonly RelayRecord[]): Promise<SendResult & {thrown?: boolean}> {
+  async function attempt(batch: readonly Item[]): Promise<SendResult & {thrown?: boolean}> {
     const controller = new AbortController();
     abort = controller;
     let late = false;
@@ -146,7 +158,7 @@ export function createDestination(
       controller.abort(new Error('timeout'));
     });
     try {
-      const result = await exporter.send(batch, controller.signal);
+      const result = await sender.send(batch, controller.signal);
       if (late && result.outcome === 'retryable')
         return {...result, reason: `no answer in ${settings.timeoutMs} ms`};
       return result;
@@ -164,8 +176,10 @@ export function createDestination(
     }
   }
 
-  function finish(result: SendResult, count: number): void {
+  function finish(result: SendResult, batch: readonly Item[]): void {
+    const count = recordsIn(batch);
     queue.ack();
+    renderer?.release(batch, result.outcome === 'success');
     if (result.outcome === 'success') {
       const rejected = Math.min(count, Math.max(0, result.rejected ?? 0));
       ledger.sent += count - rejected;
@@ -193,11 +207,11 @@ export function createDestination(
     for (let tries = 1; ; tries++) {
       const result = await attempt(batch);
       if (abandoned) return;
-      if (result.outcome !== 'retryable') return finish(result, batch.length);
+      if (result.outcome !== 'retryable') return finish(result, batch);
       thrown = result.thrown ? thrown + 1 : 0;
       const tooLong = retry.maxElapsedMs > 0 && clock.now() - began >= retry.maxElapsedMs;
       if (tooLong || thrown >= THROWN_LIMIT) {
-        return finish({outcome: 'failure', reason: result.reason}, batch.length);
+        return finish({outcome: 'failure', reason: result.reason}, batch);
       }
       state = 'retrying';
       reason = result.reason;
@@ -208,7 +222,7 @@ export function createDestination(
       expire();
       if (queueSettings.maxAgeMs > 0 && (queue.oldest ?? Infinity) < clock.now() - queueSettings.maxAgeMs) {
         queue.ack();
-        ledger.drop('expired', batch.length);
+        ledger.drop('expired', recordsIn(batch));
         disk?.saveLedger();
         signalProgress();
         return;
@@ -243,17 +257,13 @@ export function createDestination(
     }
   }
 
-  function keep(records: readonly RelayRecord[], bytes: number): void {
-    if (!admit(bytes)) ledger.drop('queue_full', records.length);
-    else if (!queue.push({records, bytes, time: clock.now()})) ledger.drop('disk_error', records.length);
+  function keep(items: readonly Item[], count: number, bytes: number): void {
+    if (count === 0) return;
+    if (!admit(bytes)) ledger.drop('queue_full', count);
+    else if (!queue.push({items, count, bytes, time: clock.now()})) ledger.drop('disk_error', count);
   }
 
-  function push(records: readonly RelayRecord[]): boolean {
-    ledger.accepted += records.length;
-    if (ended) {
-      ledger.drop('stopped', records.length);
-      return true;
-    }
+  function keepRecords(records: readonly RelayRecord[]): void {
     let chunk: RelayRecord[] = [];
     let bytes = 0;
     for (const record of records) {
@@ -263,13 +273,37 @@ export function createDestination(
       }
       chunk.push(record);
       bytes += recordSize(record);
-      if (chunk.length >= CHUNK_RECORDS || bytes >= CHUNK_BYTES) {
-        keep(chunk, bytes);
-        chunk = [];
-        bytes = 0;
-      }
+      if (chunk.length < CHUNK_RECORDS && bytes < CHUNK_BYTES) continue;
+      keep(chunk, chunk.length, bytes);
+      chunk = [];
+      bytes = 0;
     }
-    if (chunk.length > 0) keep(chunk, bytes);
+    keep(chunk, chunk.length, bytes);
+  }
+
+  function keepBytes(records: readonly RelayRecord[], made: Renderer): void {
+    const hand = (): void => {
+      const {items, count, bytes} = made.take();
+      keep(items, count, bytes);
+    };
+    for (const record of records) {
+      if (!exporter.accepts(record)) ledger.drop('unsupported', 1);
+      else if (!made.add(record)) {
+        ledger.drop('rejected', 1);
+        reason = NO_FORM;
+      } else if (made.count >= CHUNK_RECORDS || made.bytes >= CHUNK_BYTES) hand();
+    }
+    hand();
+  }
+
+  function push(records: readonly RelayRecord[]): boolean {
+    ledger.accepted += records.length;
+    if (ended) {
+      ledger.drop('stopped', records.length);
+      return true;
+    }
+    if (renderer === undefined) keepRecords(records);
+    else keepBytes(records, renderer);
     // A pause between attempts is not cut short by new records; only the wait for a batch is.
     if (state !== 'retrying' && wake !== undefined && queue.records > 0) wake();
     return !blocked;

@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The queue of a destination in memory: chunks as they were pushed, one batch of them in flight at a time. */
-import type {RelayRecord} from '../records/types.js';
+import {countOf, type Item} from '../records/rendered.js';
 
-export interface Chunk {
-  records: readonly RelayRecord[];
-  /** Estimated bytes of all records. */
+export interface Chunk<T extends Item = Item> {
+  items: readonly T[];
+  /** Records in them. */
+  count: number;
+  /** Estimated bytes of all of them. */
   bytes: number;
   /** Clock.now() when they were accepted. */
   time: number;
 }
 
 /** What destination.ts needs of a queue. Counts include the batch in flight. */
-export interface Queue {
+export interface Queue<T extends Item = Item> {
   readonly records: number;
   readonly bytes: number;
   /** Clock.now() of the first record that waits or flies; undefined when empty. */
   readonly oldest: number | undefined;
   /** False when it could not be kept at all; the caller counts the chunk as dropped. */
-  push(chunk: Chunk): boolean;
+  push(chunk: Chunk<T>): boolean;
   /** Next batch, now in flight; at least one record unless empty. */
-  take(maxRecords: number, maxBytes: number): RelayRecord[];
+  take(maxRecords: number, maxBytes: number): T[];
   /** The batch in flight is done with, whatever became of it. */
   ack(): void;
   /** The batch in flight goes back to the front. */
@@ -31,25 +33,32 @@ export interface Queue {
   close(): Promise<void>;
 }
 
-/** Appends to `batch` what fits of `chunk`; returns the rest, or undefined when all went. */
-export function takeFrom(
-  chunk: Chunk,
-  batch: RelayRecord[],
+/** Appends to `batch` what fits of `chunk`; returns the rest, or undefined when all went. Items are never cut. */
+export function takeFrom<T extends Item>(
+  chunk: Chunk<T>,
+  batch: T[],
   room: {records: number; bytes: number},
-): Chunk | undefined {
-  const count = chunk.records.length;
-  const share = chunk.bytes / count;
-  const fit = Math.min(room.records, Math.max(batch.length === 0 ? 1 : 0, Math.floor(room.bytes / share)));
-  if (fit >= count) {
-    for (const record of chunk.records) batch.push(record);
+): Chunk<T> | undefined {
+  const {items, count, bytes, time} = chunk;
+  if (count <= room.records && bytes <= room.bytes) {
+    for (const item of items) batch.push(item);
     room.records -= count;
-    room.bytes -= chunk.bytes;
+    room.bytes -= bytes;
     return undefined;
   }
-  for (let i = 0; i < fit; i++) batch.push(chunk.records[i]!);
+  const share = bytes / count;
+  let next = 0;
+  let taken = 0;
+  for (; next < items.length; next++) {
+    const more = taken + countOf(items[next]!);
+    if (batch.length > 0 && (more > room.records || more * share > room.bytes)) break;
+    batch.push(items[next]!);
+    taken = more;
+  }
   room.records = 0;
-  room.bytes -= fit * share;
-  return {records: chunk.records.slice(fit), bytes: chunk.bytes - fit * share, time: chunk.time};
+  room.bytes -= taken * share;
+  if (taken === count) return undefined;
+  return {items: items.slice(next), count: count - taken, bytes: bytes - taken * share, time};
 }
 
 /** A first-in first-out list with cheap removal at the front. */
@@ -88,18 +97,18 @@ class Line<T> {
   }
 }
 
-export function createMemoryQueue(): Queue {
-  const waiting = new Line<Chunk>();
+export function createMemoryQueue<T extends Item = Item>(): Queue<T> {
+  const waiting = new Line<Chunk<T>>();
   let records = 0;
   let bytes = 0;
-  let flight: Chunk | undefined;
+  let flight: Chunk<T> | undefined;
 
-  function forget(chunk: Chunk): number {
+  function forget(chunk: Chunk<T>): number {
     waiting.shift();
-    records -= chunk.records.length;
+    records -= chunk.count;
     bytes -= chunk.bytes;
     if (records === 0) bytes = 0;
-    return chunk.records.length;
+    return chunk.count;
   }
 
   return {
@@ -114,17 +123,17 @@ export function createMemoryQueue(): Queue {
     },
     push(chunk) {
       waiting.push(chunk);
-      records += chunk.records.length;
+      records += chunk.count;
       bytes += chunk.bytes;
       return true;
     },
     take(maxRecords, maxBytes) {
       const first = waiting.first;
       if (first === undefined) return [];
-      const batch: RelayRecord[] = [];
+      const batch: T[] = [];
       const room = {records: maxRecords, bytes: maxBytes};
       for (let chunk = waiting.first; chunk !== undefined && room.records > 0; chunk = waiting.first) {
-        if (batch.length > 0 && room.bytes < chunk.bytes / chunk.records.length) break;
+        if (batch.length > 0 && room.bytes < chunk.bytes / chunk.count) break;
         const rest = takeFrom(chunk, batch, room);
         if (rest !== undefined) {
           waiting.replaceFirst(rest);
@@ -132,12 +141,13 @@ export function createMemoryQueue(): Queue {
         }
         waiting.shift();
       }
-      flight = {records: batch, bytes: maxBytes - room.bytes, time: first.time};
+      const count = batch.reduce((sum, item) => sum + countOf(item), 0);
+      flight = {items: batch, count, bytes: maxBytes - room.bytes, time: first.time};
       return batch;
     },
     ack() {
       if (flight === undefined) return;
-      records -= flight.records.length;
+      records -= flight.count;
       bytes = records === 0 ? 0 : bytes - flight.bytes;
       flight = undefined;
     },

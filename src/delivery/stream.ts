@@ -19,7 +19,7 @@ export interface Stream {
   /** Resolves when connected; rejects with the reason. */
   open(signal: AbortSignal): Promise<void>;
   /** Resolves when the system has taken all bytes; after a rejection the connection is gone. */
-  write(bytes: Uint8Array, signal: AbortSignal): Promise<void>;
+  write(buffers: readonly Uint8Array[], signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -102,15 +102,23 @@ export function createStream(settings: StreamSettings): Stream {
         });
       });
     },
-    write(bytes, signal) {
+    write(buffers, signal) {
       return guarded(signal, (done) => {
         if (!ready) {
           for (const reject of [...waiting]) reject(fault ?? new Error('not connected'));
           return;
         }
-        socket!.write(bytes, (error) => {
-          if (!error) done();
+        const to = socket!;
+        // One system call for all.
+        to.cork();
+        buffers.forEach((bytes, i) => {
+          if (i < buffers.length - 1) to.write(bytes);
+          else
+            to.write(bytes, (error) => {
+              if (!error) done();
+            });
         });
+        to.uncork();
       });
     },
     async close() {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** An exporter whose answers a test chooses, and settings for a destination around it. */
 import type {DestinationSettings, DestinationStatus} from '../../src/delivery/destination.js';
-import type {Exporter, SendResult} from '../../src/delivery/exporter.js';
+import type {PlainExporter, SendResult} from '../../src/delivery/exporter.js';
 import type {RelayRecord} from '../../src/records/types.js';
 
-export interface ScriptedExporter extends Exporter {
+export interface ScriptedExporter extends PlainExporter {
   /** Batches that were offered, with repetitions. */
   readonly offered: (readonly RelayRecord[])[];
   /** Records of batches that were taken. */
@@ -14,7 +14,7 @@ export interface ScriptedExporter extends Exporter {
   stopped: number;
 }
 
-export function createScriptedExporter(change: Partial<Exporter> = {}): ScriptedExporter {
+export function createScriptedExporter(change: Partial<PlainExporter> = {}): ScriptedExporter {
   const exporter: ScriptedExporter = {
     type: 'scripted',
     offered: [],

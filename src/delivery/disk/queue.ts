@@ -37,7 +37,7 @@ export interface DiskQueueSettings {
   syncMs: number;
 }
 
-export interface DiskQueue extends Queue {
+export interface DiskQueue extends Queue<RelayRecord> {
   /** Counts of the relays before. */
   readonly recovered: {sent: number; dropped: Partial<Dropped>};
   /** Why the disk takes nothing at the moment. */
@@ -112,7 +112,7 @@ export function createDiskQueue(
   let syncTimer: Timer | undefined;
   let work: Promise<void> = Promise.resolve();
   let closed = false;
-  const overflow = createMemoryQueue();
+  const overflow = createMemoryQueue<RelayRecord>();
   const segmentBytes = Math.max(SMALLEST_SEGMENT, Math.min(LARGEST_SEGMENT, settings.maxBytes / 8));
 
   function saveLedger(): void {
@@ -149,11 +149,11 @@ export function createDiskQueue(
   }
 
   /** An entry of what can be stored; a record that cannot (it holds a function, say) is counted and left out. */
-  function encode(chunk: Chunk): {bytes: Buffer; records: readonly RelayRecord[]} {
+  function encode(chunk: Chunk<RelayRecord>): {bytes: Buffer; records: readonly RelayRecord[]} {
     try {
-      return {bytes: encodeEntry(chunk.records, tail, chunk.time), records: chunk.records};
+      return {bytes: encodeEntry(chunk.items, tail, chunk.time), records: chunk.items};
     } catch {
-      const good = chunk.records.filter((record) => {
+      const good = chunk.items.filter((record) => {
         try {
           encodeEntry([record], 0, 0);
           return true;
@@ -161,12 +161,12 @@ export function createDiskQueue(
           return false;
         }
       });
-      drop('disk_error', chunk.records.length - good.length);
+      drop('disk_error', chunk.items.length - good.length);
       return {bytes: encodeEntry(good, tail, chunk.time), records: good};
     }
   }
 
-  function append(chunk: Chunk): boolean {
+  function append(chunk: Chunk<RelayRecord>): boolean {
     const {bytes, records} = encode(chunk);
     if (records.length === 0) return true;
     try {
@@ -200,8 +200,8 @@ export function createDiskQueue(
   function moveOverflow(): boolean {
     while (overflow.records > 0 && !overflowFlies()) {
       const time = overflow.oldest ?? clock.now();
-      const records = overflow.take(Infinity, Infinity);
-      if (!append({records, bytes: 0, time})) {
+      const items = overflow.take(Infinity, Infinity);
+      if (!append({items, count: items.length, bytes: 0, time})) {
         overflow.giveBack();
         return false;
       }
@@ -210,7 +210,7 @@ export function createDiskQueue(
     return overflow.records === 0;
   }
 
-  function push(chunk: Chunk): boolean {
+  function push(chunk: Chunk<RelayRecord>): boolean {
     const waitForDisk = fault !== undefined && clock.now() - faultAt < FAULT_PAUSE_MS;
     if (!waitForDisk && (overflow.records === 0 || moveOverflow()) && append(chunk)) return true;
     if (overflow.bytes + chunk.bytes > Math.min(OVERFLOW_BYTES, settings.maxBytes)) return false;

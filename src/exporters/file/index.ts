@@ -3,26 +3,30 @@
 import {ScopeError} from '../../base/errors.js';
 import type {FileExporterConfig} from '../../config/types.js';
 import type {ExporterContext} from '../../delivery/context.js';
-import type {Exporter, SendResult} from '../../delivery/exporter.js';
+import type {Rendering, RenderingExporter, SendResult} from '../../delivery/exporter.js';
+import {renderAll} from '../../delivery/render.js';
 import {ByteWriter} from '../../records/byte-writer.js';
 import {isLine, tryWriteRecord} from '../../records/ndjson.js';
+import type {Item} from '../../records/rendered.js';
 import {statsdLine, statsdPrefix} from '../../records/statsd.js';
 import type {RelayRecord} from '../../records/types.js';
-import {Output} from './output.js';
+import {behind, Output} from './output.js';
 
 /** Lines are handed to the system in pieces of about this size. */
 const PIECE = 1024 * 1024;
+/** Most buffers of one system call: IOV_MAX is 1024. */
+const MOST_BUFFERS = 512;
+const NEWLINE = 0x0a;
 
 /** Where a batch stands: it is offered again after `retryable`, and what was written must not be written twice. */
 interface Progress {
-  batch: readonly RelayRecord[];
-  next: number;
-  /** Rest of a line that a pipe took in part. */
-  rest: Buffer | undefined;
+  batch: readonly Item[];
+  /** Lines that are not written yet; the first may be what is left of a run. */
+  rest: Buffer[];
   rejected: number;
 }
 
-export function createExporter(config: FileExporterConfig, context: ExporterContext): Exporter {
+export function createExporter(config: FileExporterConfig, context: ExporterContext): RenderingExporter {
   const mode = Number.parseInt(config.mode, 8);
   if (!/^0?[0-7]{3,4}$/.test(config.mode)) {
     throw new ScopeError(
@@ -51,55 +55,53 @@ export function createExporter(config: FileExporterConfig, context: ExporterCont
     maxLength: 65_536,
     verbosity: config.verbosity,
   } as const;
-  const lines = new ByteWriter(PIECE + 65_536);
+  const out = new ByteWriter(0);
+  const rendering: Rendering = {out, write};
   let progress: Progress | undefined;
   let synced = context.clock.now();
 
-  /** False: the record has no line. */
-  function encode(record: RelayRecord): boolean {
-    if (config.format === 'ndjson') return tryWriteRecord(lines, record);
-    if (record.kind === 'metric') {
-      const line = statsdLine(record, statsd);
-      if (line === undefined) return false;
-      lines.bytes(Buffer.from(line));
-    }
+  function write(record: RelayRecord): boolean {
+    if (config.format === 'ndjson') return tryWriteRecord(out, record);
+    const line = record.kind === 'metric' ? statsdLine(record, statsd) : undefined;
+    if (line === undefined) return false;
+    out.bytes(Buffer.from(line));
     return true;
   }
 
-  /** Fills `lines` with whole records from `next`; returns the index behind them and how many have no line. */
-  function fill(state: Progress): {end: number; rejected: number} {
-    lines.length = 0;
+  function begin(batch: readonly Item[]): Progress {
+    const {items, rejected} = renderAll(batch, rendering);
+    const rest = items.flatMap((item) => (item.kind === 'rendered' ? [item.bytes] : []));
+    return {batch, rest, rejected};
+  }
+
+  /** The next lines that fit into the file, one at least; what does not fit of a run stays behind. */
+  function nextPiece(rest: Buffer[]): Buffer[] {
     const limit = Math.min(PIECE, Math.max(1, output.room));
-    let index = state.next;
-    let rejected = 0;
-    while (index < state.batch.length) {
-      const before = lines.length;
-      if (!encode(state.batch[index]!)) rejected++;
-      if (lines.length > limit && before > 0) {
-        lines.length = before;
+    const piece: Buffer[] = [];
+    let size = 0;
+    while (rest.length > 0 && piece.length < MOST_BUFFERS) {
+      const bytes = rest[0]!;
+      const fits = bytes.length <= limit - size ? bytes.length : wholeLines(bytes, limit - size, size === 0);
+      if (fits === 0) break;
+      piece.push(bytes.subarray(0, fits));
+      size += fits;
+      if (fits === bytes.length) rest.shift();
+      else {
+        rest[0] = bytes.subarray(fits);
         break;
       }
-      index++;
     }
-    return {end: index, rejected};
+    return piece;
   }
 
   async function writePiece(state: Progress, signal: AbortSignal): Promise<Error | undefined> {
-    let end = state.next;
-    let rejected = 0;
-    let bytes = state.rest;
-    if (bytes === undefined) {
-      if (output.room < 1) await output.rotateFor(1);
-      ({end, rejected} = fill(state));
-      bytes = lines.view();
-      await output.rotateFor(bytes.length);
-    }
-    const {written, error} = await output.write(bytes, signal);
-    if (error === undefined || written > 0) {
-      state.next = end;
-      state.rejected += rejected;
-      state.rest = error === undefined ? undefined : Buffer.from(bytes.subarray(written));
-    }
+    if (output.room < 1) await output.rotateFor(1);
+    const piece = nextPiece(state.rest);
+    const size = piece.reduce((sum, bytes) => sum + bytes.length, 0);
+    await output.rotateFor(size);
+    const {written, error} = await output.write(piece, signal);
+    // A pipe may have taken a part.
+    if (error !== undefined) state.rest.unshift(...behind(piece, written));
     return error;
   }
 
@@ -114,14 +116,15 @@ export function createExporter(config: FileExporterConfig, context: ExporterCont
 
   return {
     type: 'file',
+    rendering,
     accepts: (record) => (config.format === 'ndjson' ? isLine(record) : record.kind === 'metric'),
     start: () => Promise.resolve(),
     async send(batch, signal): Promise<SendResult> {
-      if (progress?.batch !== batch) progress = {batch, next: 0, rest: undefined, rejected: 0};
+      if (progress?.batch !== batch) progress = begin(batch);
       const state = progress;
       try {
         await output.open();
-        while (state.next < batch.length || state.rest !== undefined) {
+        while (state.rest.length > 0) {
           const error = await writePiece(state, signal);
           if (error !== undefined) throw error;
         }
@@ -149,4 +152,10 @@ export function createExporter(config: FileExporterConfig, context: ExporterCont
       await output.end();
     },
   };
+}
+
+/** Bytes of the whole lines within `limit`; of the first line when not even that fits and `least` is wanted. */
+function wholeLines(bytes: Buffer, limit: number, least: boolean): number {
+  const end = bytes.lastIndexOf(NEWLINE, limit - 1) + 1;
+  return end > 0 || !least ? end : bytes.indexOf(NEWLINE) + 1;
 }

@@ -76,12 +76,16 @@ export class Output {
   }
 
   /** All bytes, or an error and nothing of them in a regular file. `written` tells how far a stream got. */
-  async write(bytes: Uint8Array, signal: AbortSignal): Promise<{written: number; error?: Error}> {
+  async write(buffers: readonly Buffer[], signal: AbortSignal): Promise<{written: number; error?: Error}> {
+    const size = buffers.reduce((sum, bytes) => sum + bytes.length, 0);
+    let rest = buffers;
     let written = 0;
     try {
-      while (written < bytes.length) {
+      while (written < size) {
         if (signal.aborted) throw new Error('aborted');
-        written += await this.#some(bytes.subarray(written), signal);
+        const some = await this.#some(rest, signal);
+        written += some;
+        if (written < size) rest = behind(rest, some);
       }
     } catch (error) {
       if (this.#regular && written > 0) {
@@ -90,13 +94,13 @@ export class Output {
       }
       return {written, error: error as Error};
     }
-    this.#size += bytes.length;
+    this.#size += size;
     return {written};
   }
 
-  async #some(bytes: Uint8Array, signal: AbortSignal): Promise<number> {
+  async #some(buffers: readonly Buffer[], signal: AbortSignal): Promise<number> {
     try {
-      const {bytesWritten} = await this.#file!.write(bytes, 0, bytes.length);
+      const {bytesWritten} = await this.#file!.writev(buffers);
       if (bytesWritten === 0) throw Object.assign(new Error('no space left on device'), {code: 'ENOSPC'});
       return bytesWritten;
     } catch (error) {
@@ -141,4 +145,14 @@ export class Output {
     await this.close();
     await this.#compressing;
   }
+}
+
+/** What is left of buffers whose first bytes are done with. */
+export function behind(buffers: readonly Buffer[], done: number): Buffer[] {
+  let skip = done;
+  return buffers.flatMap((bytes) => {
+    const from = Math.min(skip, bytes.length);
+    skip -= from;
+    return from === bytes.length ? [] : [bytes.subarray(from)];
+  });
 }

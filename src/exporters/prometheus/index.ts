@@ -2,7 +2,7 @@
 /** Exporter `prometheus`: a page to be scraped, remote write, or both, over sums kept here. */
 import type {PrometheusExporterConfig} from '../../config/types.js';
 import type {ExporterContext} from '../../delivery/context.js';
-import type {Exporter, SendResult} from '../../delivery/exporter.js';
+import type {PlainExporter, SendResult} from '../../delivery/exporter.js';
 import {toOwnPoints, toPoints} from '../../records/points.js';
 import {createSeriesStore, type Series} from '../../records/series.js';
 import type {Metric, Process, RelayRecord, Span} from '../../records/types.js';
@@ -26,7 +26,7 @@ function identity(process: Process): string {
   return `${process.host}\0${process.proc}\0${process.pid}\0${process.containerId}`;
 }
 
-export interface PrometheusExporter extends Exporter {
+export interface PrometheusExporter extends PlainExporter {
   /** host:port of the scrape endpoint once started. */
   readonly address: string | undefined;
 }

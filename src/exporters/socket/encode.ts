@@ -1,40 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Lines for one connection: the start message of each process before its first line, as AppScope 1.x sent them. */
-import type {ByteWriter} from '../../records/byte-writer.js';
+import type {Rendering} from '../../delivery/exporter.js';
+import {ByteWriter} from '../../records/byte-writer.js';
 import {type StartOptions, tryWriteRecord, writePayloadHeader, writeStart} from '../../records/ndjson.js';
-import type {Process, RelayRecord, Start} from '../../records/types.js';
+import type {Item} from '../../records/rendered.js';
+import type {Payload, Process, Start} from '../../records/types.js';
 
 /** Processes whose start messages are remembered; far more than live at a time. */
 const REMEMBERED = 10_000;
 
 export interface Introductions {
-  /** Keeps the start messages of a batch; call once before encoding. */
-  learn(batch: readonly RelayRecord[]): void;
+  /** Keeps the start messages of a batch; call once before asking for them. */
+  learn(batch: readonly Item[]): void;
   /** A new connection knows nobody. */
   forgetPeer(): void;
-  /**
-   * Start messages of the processes in `records` that the peer does not know yet, then the records' lines. Returns how
-   * many records have none.
-   */
-  write(out: ByteWriter, records: readonly RelayRecord[], options: StartOptions): number;
+  /** The start message of a process that the peer does not know yet; from now on it does. */
+  of(process: Process, options: StartOptions): Buffer | undefined;
 }
 
 export function createIntroductions(wanted: boolean): Introductions {
   const starts = new Map<Process, Start>();
   let known = new WeakSet<Process>();
-
-  function introduce(out: ByteWriter, record: RelayRecord, options: StartOptions): void {
-    const {process} = record;
-    if (known.has(process)) return;
-    known.add(process);
-    const start = starts.get(process) ?? {
-      kind: 'start',
-      time: process.startTime,
-      process,
-      configuration: {},
-    };
-    writeStart(out, start as Start, options);
-  }
 
   return {
     learn(batch) {
@@ -48,18 +34,30 @@ export function createIntroductions(wanted: boolean): Introductions {
     forgetPeer() {
       known = new WeakSet();
     },
-    write(out, records, options) {
-      let rejected = 0;
-      for (const record of records) {
-        if (wanted) introduce(out, record, options);
-        // Its start message is what introduce() wrote, now or earlier on this connection.
-        if (record.kind === 'start') continue;
-        if (record.kind === 'payload') {
-          writePayloadHeader(out, record);
-          out.bytes(record.bytes);
-        } else if (!tryWriteRecord(out, record)) rejected++;
-      }
-      return rejected;
+    of(process, options) {
+      if (!wanted || known.has(process)) return undefined;
+      known.add(process);
+      const out = new ByteWriter(4096);
+      const nothing: Start = {kind: 'start', time: process.startTime, process, configuration: {}};
+      writeStart(out, starts.get(process) ?? nothing, options);
+      return out.view();
     },
   };
+}
+
+/** Lines are rendered when they are accepted; start messages are kept, as each connection gets them anew. */
+export function createLines(): Rendering {
+  const out = new ByteWriter(0);
+  return {
+    out,
+    write: (record) =>
+      record.kind === 'start' || record.kind === 'payload' ? undefined : tryWriteRecord(out, record),
+  };
+}
+
+/** A payload's header and its bytes. */
+export function payloadBytes(payload: Payload): Buffer[] {
+  const out = new ByteWriter(1024);
+  writePayloadHeader(out, payload);
+  return [out.view(), Buffer.from(payload.bytes.buffer, payload.bytes.byteOffset, payload.bytes.byteLength)];
 }

@@ -8,13 +8,14 @@ import {ScopeError} from '../../base/errors.js';
 import type {SocketExporterConfig} from '../../config/types.js';
 import type {ExporterContext} from '../../delivery/context.js';
 import {createDatagrams, LARGEST_DATAGRAM} from '../../delivery/datagram.js';
-import type {Exporter, SendResult} from '../../delivery/exporter.js';
+import type {RenderingExporter, SendResult} from '../../delivery/exporter.js';
+import {renderAll} from '../../delivery/render.js';
 import {createStream, type Stream} from '../../delivery/stream.js';
 import {tlsOptions} from '../../delivery/tls.js';
-import {ByteWriter} from '../../records/byte-writer.js';
 import {isLine, type StartOptions} from '../../records/ndjson.js';
-import type {RelayRecord} from '../../records/types.js';
-import {createIntroductions, type Introductions} from './encode.js';
+import type {Item} from '../../records/rendered.js';
+import type {Process} from '../../records/types.js';
+import {createIntroductions, createLines, type Introductions, payloadBytes} from './encode.js';
 
 const DEFAULT_PORT = 9109;
 const EDGE_SOCKETS = ['/var/run/appscope/appscope.sock', '/opt/cribl/state/appscope.sock'];
@@ -48,7 +49,7 @@ interface Line {
   options: StartOptions;
 }
 
-export function createExporter(config: SocketExporterConfig, context: ExporterContext): Exporter {
+export function createExporter(config: SocketExporterConfig, context: ExporterContext): RenderingExporter {
   if (config.protocol === 'unix' && !config.path) {
     throw new ScopeError('SCOPE_CONFIG_INVALID', `exporters.${context.name}.path: needed for protocol unix`);
   }
@@ -56,7 +57,11 @@ export function createExporter(config: SocketExporterConfig, context: ExporterCo
   return config.protocol === 'udp' ? overUdp(config, context, auth) : overStream(config, context, auth);
 }
 
-function overStream(config: SocketExporterConfig, context: ExporterContext, auth: StartOptions): Exporter {
+function overStream(
+  config: SocketExporterConfig,
+  context: ExporterContext,
+  auth: StartOptions,
+): RenderingExporter {
   const tls = tlsOptions(config.tls, false);
   const where =
     config.protocol === 'tcp'
@@ -72,33 +77,46 @@ function overStream(config: SocketExporterConfig, context: ExporterContext, auth
   const records = makeLine({format: 'ndjson'});
   // Payloads go over a connection of their own, as the original sends them.
   const payloads = makeLine({format: 'scope'});
-  const out = new ByteWriter();
+  const rendering = createLines();
 
-  /** Returns how many of the records have no line. */
-  async function write(line: Line, batch: readonly RelayRecord[], signal: AbortSignal): Promise<number> {
+  /** The start message of each process that the connection does not know, and what its process says. */
+  async function write(
+    line: Line,
+    items: readonly Item[],
+    bytesOf: (item: Item) => Buffer[],
+    signal: AbortSignal,
+  ): Promise<void> {
     await line.stream.open(signal);
     if (line.stream.generation !== line.generation) {
       line.generation = line.stream.generation;
       line.introductions.forgetPeer();
     }
-    out.length = 0;
-    const rejected = line.introductions.write(out, batch, line.options);
-    if (out.length > 0) await line.stream.write(out.view(), signal);
-    return rejected;
+    const buffers: Buffer[] = [];
+    for (const item of items) {
+      const start = line.introductions.of(processOf(item), line.options);
+      if (start !== undefined) buffers.push(start);
+      buffers.push(...bytesOf(item));
+    }
+    if (buffers.length > 0) await line.stream.write(buffers, signal);
   }
 
   return {
     type: 'socket',
+    rendering,
     accepts: (record) => isLine(record) || record.kind === 'payload',
     start: () => Promise.resolve(),
     async send(batch, signal): Promise<SendResult> {
+      const {items, rejected} = renderAll(batch, rendering);
       try {
-        records.introductions.learn(batch);
-        payloads.introductions.learn(batch);
-        const raw = batch.filter((record) => record.kind === 'payload');
-        const lines = raw.length === 0 ? batch : batch.filter((record) => record.kind !== 'payload');
-        const rejected = lines.length > 0 ? await write(records, lines, signal) : 0;
-        if (raw.length > 0) await write(payloads, raw, signal);
+        records.introductions.learn(items);
+        payloads.introductions.learn(items);
+        const lines = items.filter((item) => item.kind !== 'payload');
+        const raw = items.filter((item) => item.kind === 'payload');
+        // Of a start message nothing is left to say: introductions said it, now or earlier on this connection.
+        if (lines.length > 0)
+          await write(records, lines, (item) => (item.kind === 'rendered' ? [item.bytes] : []), signal);
+        if (raw.length > 0)
+          await write(payloads, raw, (item) => (item.kind === 'payload' ? payloadBytes(item) : []), signal);
         return rejected > 0
           ? {outcome: 'success', rejected, reason: 'values that cannot be written'}
           : {outcome: 'success'};
@@ -122,31 +140,54 @@ function overStream(config: SocketExporterConfig, context: ExporterContext, auth
   };
 }
 
-function overUdp(config: SocketExporterConfig, context: ExporterContext, auth: StartOptions): Exporter {
+/** A line, or none where a process is to be introduced only. */
+interface Datagram {
+  process: Process;
+  bytes: Buffer | undefined;
+}
+
+function overUdp(
+  config: SocketExporterConfig,
+  context: ExporterContext,
+  auth: StartOptions,
+): RenderingExporter {
   const datagrams = createDatagrams(config.host, portOf(config, context));
   const introductions = createIntroductions(config.start_message);
-  const out = new ByteWriter(LARGEST_DATAGRAM);
-  let progress: {batch: readonly RelayRecord[]; next: number; rejected: number} | undefined;
+  const rendering = createLines();
+  let progress: {batch: readonly Item[]; lines: Datagram[]; next: number; rejected: number} | undefined;
+
+  function begin(batch: readonly Item[]) {
+    const {items, rejected} = renderAll(batch, rendering);
+    introductions.learn(items);
+    const lines = items.flatMap((item): Datagram[] => {
+      const process = processOf(item);
+      if (item.kind !== 'rendered') return [{process, bytes: undefined}];
+      return Array.from(splitLines(item.bytes), (bytes) => ({process, bytes}));
+    });
+    return {batch, lines, next: 0, rejected};
+  }
+
+  async function send({process, bytes}: Datagram): Promise<boolean> {
+    const start = introductions.of(process, auth);
+    if (start !== undefined && start.length <= LARGEST_DATAGRAM) await datagrams.send(start);
+    if (bytes === undefined) return true;
+    if (bytes.length > LARGEST_DATAGRAM) return false;
+    await datagrams.send(bytes);
+    return true;
+  }
 
   return {
     type: 'socket',
+    rendering,
     accepts: isLine,
     start: () => Promise.resolve(),
     async send(batch, signal): Promise<SendResult> {
-      if (progress?.batch !== batch) {
-        progress = {batch, next: 0, rejected: 0};
-        introductions.learn(batch);
-      }
+      if (progress?.batch !== batch) progress = begin(batch);
       try {
         await datagrams.open(signal);
-        for (; progress.next < batch.length; progress.next++) {
+        for (; progress.next < progress.lines.length; progress.next++) {
           if (signal.aborted) throw new Error('aborted');
-          out.length = 0;
-          progress.rejected += introductions.write(out, [batch[progress.next]!], auth);
-          for (const line of splitLines(out.view())) {
-            if (line.length > LARGEST_DATAGRAM) progress.rejected++;
-            else await datagrams.send(line);
-          }
+          if (!(await send(progress.lines[progress.next]!))) progress.rejected++;
         }
       } catch (error) {
         datagrams.close();
@@ -165,6 +206,8 @@ function overUdp(config: SocketExporterConfig, context: ExporterContext, auth: S
     },
   };
 }
+
+const processOf = (item: Item): Process => (item.kind === 'rendered' ? item.first.process : item.process);
 
 function* splitLines(bytes: Buffer): Generator<Buffer> {
   for (let at = 0; at < bytes.length; ) {

@@ -27,7 +27,7 @@ function overStream(settings: {host?: string; port?: number; path?: () => string
   const newline = Buffer.from('\n');
   return {
     open: (signal) => stream.open(signal),
-    send: (packet, signal) => stream.write(Buffer.concat([packet, newline]), signal),
+    send: (packet, signal) => stream.write([packet, newline], signal),
     close: () => stream.close(),
   };
 }

@@ -101,7 +101,7 @@ function chunk(count: number, size = 20) {
   const records: RelayRecord[] = Array.from({length: count}, () =>
     makeEvent({channel: String(next++), data: {message: 'x'.repeat(size)}, process}),
   );
-  return {records, bytes: count * (200 + size), time: clock.now()};
+  return {items: records, count, bytes: count * (200 + size), time: clock.now()};
 }
 const ids = (records: readonly RelayRecord[]) =>
   records.map((record) => Number((record as {channel: string}).channel));
@@ -133,7 +133,7 @@ beforeEach(() => {
 test('gives back what was pushed, in order, values of every kind included', async () => {
   const opened = openQueue();
   const odd = makeMetric({value: Number.NaN, attributes: {file: '\ud800 \0 ü', list: ['a'], ok: true}});
-  opened.queue.push({records: [odd], bytes: 100, time: clock.now()});
+  opened.queue.push({items: [odd], count: 1, bytes: 100, time: clock.now()});
   expect(opened.queue.take(10, 1e6)).toEqual([odd]);
   opened.queue.ack();
   for (let i = 0; i < 50; i++) opened.queue.push(chunk(7));
@@ -149,8 +149,8 @@ test('a record that cannot be stored costs itself alone', () => {
   const opened = openQueue();
   const bad = makeEvent({data: {f: () => 1}});
   const good = chunk(2);
-  expect(opened.queue.push({...good, records: [good.records[0]!, bad, good.records[1]!]})).toBe(true);
-  expect(opened.queue.push({records: [bad], bytes: 1, time: clock.now()})).toBe(true);
+  expect(opened.queue.push({...good, items: [good.items[0]!, bad, good.items[1]!], count: 3})).toBe(true);
+  expect(opened.queue.push({items: [bad], count: 1, bytes: 1, time: clock.now()})).toBe(true);
   expect(opened.dropped.disk_error).toBe(2);
   expect(drain(opened)).toEqual([0, 1]);
 });
@@ -309,7 +309,7 @@ test('forgets what is too old, by a clock that does not jump, across a restart t
   clock.jump(86_400_000);
   expect(after.queue.expire(clock.now() - 60_000)).toBe(0);
   expect(after.queue.expire(clock.now() - 5_000)).toBe(2);
-  expect(drain(after)).toEqual(ids(late.records));
+  expect(drain(after)).toEqual(ids(late.items));
 });
 
 test('a folder in use is refused, one left by a dead process is taken', async () => {
