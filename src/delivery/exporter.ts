@@ -39,7 +39,8 @@ export interface PlainExporter extends Common {
 
 /** An exporter whose queue in memory holds bytes: records that wait as objects are what the garbage collector pays for. */
 export interface RenderingExporter extends Common {
-  readonly rendering: Rendering;
+  /** Undefined where the configuration asks for a form that is made of whole batches. */
+  readonly rendering: Rendering | undefined;
   /** As above. Records come as they are where they were in a disk queue. The bytes are lent until it resolves. */
   send(batch: readonly Item[], signal: AbortSignal): Promise<SendResult>;
 }

@@ -4,6 +4,7 @@
 import {appendFileSync, writeSync} from 'node:fs';
 import {systemClock} from '../../src/base/clock.js';
 import {createDestination} from '../../src/delivery/destination.js';
+import type {SendResult} from '../../src/delivery/exporter.js';
 import type {RelayRecord} from '../../src/records/types.js';
 import {makeSettings} from '../helpers/exporter.js';
 import {makeEvent} from '../helpers/records.js';
@@ -20,7 +21,7 @@ const destination = createDestination(
     type: 'peer',
     accepts: () => true,
     start: () => Promise.resolve(),
-    send(batch: readonly RelayRecord[]) {
+    send(batch: readonly RelayRecord[]): Promise<SendResult> {
       // Refuses now and then, so that kills also fall between attempts.
       if (Math.random() < 0.2) return Promise.resolve({outcome: 'retryable', reason: 'busy', afterMs: 1});
       appendFileSync(peer!, batch.map((record) => `${(record as {channel: string}).channel}\n`).join(''));

@@ -4,7 +4,7 @@ import kafkajs, {type KafkaConfig, type Producer} from 'kafkajs';
 import {ScopeError} from '../../base/errors.js';
 import type {KafkaExporterConfig} from '../../config/types.js';
 import type {ExporterContext} from '../../delivery/context.js';
-import type {Exporter, SendResult} from '../../delivery/exporter.js';
+import type {PlainExporter, SendResult} from '../../delivery/exporter.js';
 import {tlsOptions} from '../../delivery/tls.js';
 import {isLine} from '../../records/ndjson.js';
 import {TEMPLATE_FIELDS} from '../../records/template.js';
@@ -64,7 +64,7 @@ function clientConfig(config: KafkaExporterConfig): KafkaConfig {
   };
 }
 
-export function createExporter(config: KafkaExporterConfig, context: ExporterContext): Exporter {
+export function createExporter(config: KafkaExporterConfig, context: ExporterContext): PlainExporter {
   const kafka = new Kafka(clientConfig(config));
   let encoder: KafkaEncoder = createKafkaEncoder(config, undefined);
   if (encoder.unknown.length > 0) {

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Exporter `otlp`: metrics, logs and traces to an OpenTelemetry collector, over gRPC or HTTP. */
+import type {Clock} from '../../base/clock.js';
 import type {OtlpExporterConfig} from '../../config/types.js';
 import type {ExporterContext} from '../../delivery/context.js';
-import type {Exporter, SendResult} from '../../delivery/exporter.js';
+import type {Rendering, RenderingExporter, SendResult} from '../../delivery/exporter.js';
 import {parseUrl} from '../../delivery/http.js';
+import {renderAll} from '../../delivery/render.js';
 import {tlsOptions} from '../../delivery/tls.js';
 import {createOtlpEncoder, type OtlpRequest, type Signal} from '../../records/otlp/encoder.js';
+import {writeLogRecord} from '../../records/otlp/logs.js';
+import {ProtoWriter} from '../../records/otlp/proto.js';
+import type {Item} from '../../records/rendered.js';
 import type {RelayRecord} from '../../records/types.js';
 import {createGrpcTransport} from './grpc.js';
 import {createHttpTransport} from './http.js';
@@ -19,14 +24,14 @@ const SIGNALS: Partial<Record<RelayRecord['kind'], Signal>> = {
 
 /** A batch is encoded once: a second time would add to cumulative sums, and what was sent is not sent again. */
 interface Progress {
-  batch: readonly RelayRecord[];
+  batch: readonly Item[];
   requests: OtlpRequest[];
   next: number;
   rejected: number;
   reason: string | undefined;
 }
 
-export function createExporter(config: OtlpExporterConfig, context: ExporterContext): Exporter {
+export function createExporter(config: OtlpExporterConfig, context: ExporterContext): RenderingExporter {
   const endpoint = parseUrl(config.endpoint, `exporters.${context.name}.endpoint`);
   const tls = tlsOptions(config.tls, endpoint.protocol === 'https:' || endpoint.protocol === 'grpcs:');
   const userAgent = `appscope/${context.version}`;
@@ -45,17 +50,27 @@ export function createExporter(config: OtlpExporterConfig, context: ExporterCont
   const signals = new Set<string>(config.signals);
   let progress: Progress | undefined;
 
-  function begin(batch: readonly RelayRecord[]): Progress {
-    const {requests, invalid} = encoder.encode(batch, context.clock.now(), context.clock.wall());
-    const reason = invalid > 0 ? 'values that are no numbers' : undefined;
-    return {batch, requests, next: 0, rejected: invalid, reason};
+  const rendering = config.protocol === 'http/json' ? undefined : createLogs(context.clock);
+
+  function begin(batch: readonly Item[]): Progress {
+    const {items, rejected} = rendering ? renderAll(batch, rendering) : {items: batch, rejected: 0};
+    const {requests, invalid} = encoder.encode(items, context.clock.now(), context.clock.wall());
+    const refused = rejected + invalid;
+    return {
+      batch,
+      requests,
+      next: 0,
+      rejected: refused,
+      reason: refused > 0 ? 'values that are no numbers' : undefined,
+    };
   }
 
   return {
     type: 'otlp',
+    rendering,
     accepts: (record) => signals.has(SIGNALS[record.kind] ?? ''),
     start: () => Promise.resolve(),
-    async send(batch, signal): Promise<SendResult> {
+    async send(batch: readonly Item[], signal: AbortSignal): Promise<SendResult> {
       if (progress?.batch !== batch) progress = begin(batch);
       const state = progress;
       for (; state.next < state.requests.length; state.next++) {
@@ -75,5 +90,17 @@ export function createExporter(config: OtlpExporterConfig, context: ExporterCont
       transport.close();
       return Promise.resolve();
     },
+  };
+}
+
+/** Events as log records of protobuf; metrics, whose sums add up over batches, and spans stay records. */
+function createLogs(clock: Clock): Rendering {
+  const out = new ProtoWriter(0);
+  return {
+    out,
+    write: (record) =>
+      record.kind === 'event' || record.kind === 'start'
+        ? writeLogRecord(out, record, clock.wall() / 1000)
+        : undefined,
   };
 }

@@ -4,7 +4,7 @@ import {randomUUID} from 'node:crypto';
 import {ScopeError} from '../../base/errors.js';
 import type {SplunkExporterConfig} from '../../config/types.js';
 import type {ExporterContext} from '../../delivery/context.js';
-import type {Exporter, SendResult} from '../../delivery/exporter.js';
+import type {PlainExporter, SendResult} from '../../delivery/exporter.js';
 import {compress, createHttpClient, type HttpAnswer, parseUrl, refusal} from '../../delivery/http.js';
 import {tlsOptions} from '../../delivery/tls.js';
 import {TEMPLATE_FIELDS} from '../../records/template.js';
@@ -51,7 +51,7 @@ function after(piece: Piece, index: number): Piece | undefined {
   };
 }
 
-export function createExporter(config: SplunkExporterConfig, context: ExporterContext): Exporter {
+export function createExporter(config: SplunkExporterConfig, context: ExporterContext): PlainExporter {
   const endpoint = parseUrl(config.endpoint, `exporters.${context.name}.endpoint`);
   const encoder = createHecEncoder(config);
   if (encoder.unknown.length > 0) {

@@ -6,7 +6,7 @@ import {ScopeError} from '../../base/errors.js';
 import type {StatsdExporterConfig} from '../../config/types.js';
 import type {ExporterContext} from '../../delivery/context.js';
 import {createDatagrams, type Datagrams} from '../../delivery/datagram.js';
-import type {Exporter, SendResult} from '../../delivery/exporter.js';
+import type {PlainExporter, SendResult} from '../../delivery/exporter.js';
 import {createStream} from '../../delivery/stream.js';
 import {statsdPrefix} from '../../records/statsd.js';
 import type {RelayRecord} from '../../records/types.js';
@@ -90,7 +90,7 @@ function transportOf(config: StatsdExporterConfig, context: ExporterContext): Tr
   }
 }
 
-export function createExporter(config: StatsdExporterConfig, context: ExporterContext): Exporter {
+export function createExporter(config: StatsdExporterConfig, context: ExporterContext): PlainExporter {
   const options = {
     prefix: statsdPrefix(config.prefix),
     dialect: config.dialect,

@@ -11,12 +11,15 @@ import {
 } from '@opentelemetry/otlp-transformer';
 import type {Resource} from '@opentelemetry/resources';
 import {isFinitePoint, type Point, toPoints} from '../points.js';
+import type {Item, Rendered} from '../rendered.js';
 import {resourceOf} from '../resource.js';
 import {SCHEMA_URL} from '../semconv.js';
 import {createSeriesStore, isTime, type Series, startOf} from '../series.js';
-import type {Attributes, Event, Metric, Process, RelayRecord, Span, Start} from '../types.js';
-import {jsonLogRequests, protoLogRequests} from './log-requests.js';
+import type {Attributes, Event, Metric, Process, Span, Start} from '../types.js';
+import {jsonLogRequests, type LogRecords, protoLogRequests} from './log-requests.js';
 import {CUMULATIVE, DELTA, makeResource, metricData, type PointData, readableSpan} from './sdk.js';
+
+type LogItem = Event | Start | Rendered;
 
 export type Signal = 'metrics' | 'logs' | 'traces';
 
@@ -40,11 +43,7 @@ export interface OtlpSettings {
 
 export interface OtlpEncoder {
   /** Requests of a batch, and how many of its records have values that cannot be sent. `now`: Clock.now(). */
-  encode(
-    batch: readonly RelayRecord[],
-    now: number,
-    wall: number,
-  ): {requests: OtlpRequest[]; invalid: number};
+  encode(batch: readonly Item[], now: number, wall: number): {requests: OtlpRequest[]; invalid: number};
   /** Series kept for cumulative sums. */
   readonly series: number;
 }
@@ -102,12 +101,13 @@ class Packer {
   }
 }
 
-function byProcess<T extends RelayRecord>(records: readonly T[]): Map<Process, T[]> {
+function byProcess<T extends Item>(items: readonly T[]): Map<Process, T[]> {
   const groups = new Map<Process, T[]>();
-  for (const record of records) {
-    const group = groups.get(record.process);
-    if (group === undefined) groups.set(record.process, [record]);
-    else group.push(record);
+  for (const item of items) {
+    const process = item.kind === 'rendered' ? item.first.process : item.process;
+    const group = groups.get(process);
+    if (group === undefined) groups.set(process, [item]);
+    else group.push(item);
   }
   return groups;
 }
@@ -186,14 +186,18 @@ export function createOtlpEncoder(settings: OtlpSettings): OtlpEncoder {
     return invalid;
   }
 
-  function encodeLogs(packer: Packer, records: readonly (Event | Start)[], wall: number): number {
-    const write = json ? jsonLogRequests : protoLogRequests;
-    return write(byProcess(records), wall / 1000, {
+  function encodeLogs(packer: Packer, items: readonly LogItem[], wall: number): number {
+    const groups = byProcess(items);
+    const how = {
       maxBytes: settings.maxBytes,
       version: settings.version,
       attributes,
-      done: (bytes, count) => packer.whole(bytes, count),
-    });
+      done: (bytes: Buffer, count: number) => packer.whole(bytes, count),
+    };
+    // Nothing is rendered ahead in JSON.
+    return json
+      ? jsonLogRequests(groups as LogRecords, wall / 1000, how)
+      : protoLogRequests(groups, wall / 1000, how);
   }
 
   /** Serializes a list, in halves when it is too large for one request. */
@@ -234,12 +238,12 @@ export function createOtlpEncoder(settings: OtlpSettings): OtlpEncoder {
     },
     encode(batch, now, wall) {
       const metrics: Metric[] = [];
-      const logs: (Event | Start)[] = [];
+      const logs: LogItem[] = [];
       const spans: Span[] = [];
       for (const record of batch) {
         if (record.kind === 'metric') metrics.push(record);
         else if (record.kind === 'span') spans.push(record);
-        else if (record.kind === 'event' || record.kind === 'start') logs.push(record);
+        else if (record.kind !== 'payload') logs.push(record);
       }
       const packers = {
         metrics: new Packer('metrics', settings),

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Log records of many processes into export requests, none above the limit, written in place and copied once. */
+import type {Rendered} from '../rendered.js';
 import {SCHEMA_URL} from '../semconv.js';
 import type {Attributes, Event, Process, Start} from '../types.js';
 import {closeResourceLogs, jsonAttributes, jsonLogRecord, openResourceLogs, writeLogRecord} from './logs.js';
-import {ProtoWriter} from './proto.js';
+import {fieldEnd, ProtoWriter} from './proto.js';
 
 export type LogRecords = Map<Process, (Event | Start)[]>;
+/** Log records in protobuf, some of them written already (writeLogRecord). */
+export type LogItems = Map<Process, (Event | Start | Rendered)[]>;
 
 export interface LogSettings {
   maxBytes: number;
@@ -19,7 +22,7 @@ export interface LogSettings {
 const out = new ProtoWriter();
 
 /** Protobuf. Returns how many records cannot be written. */
-export function protoLogRequests(groups: LogRecords, observed: number, settings: LogSettings): number {
+export function protoLogRequests(groups: LogItems, observed: number, settings: LogSettings): number {
   let invalid = 0;
   let count = 0;
   out.length = 0;
@@ -28,28 +31,64 @@ export function protoLogRequests(groups: LogRecords, observed: number, settings:
     out.length = 0;
     count = 0;
   };
-  for (const [process, records] of groups) {
+  for (const [process, items] of groups) {
     const resource = settings.attributes(process);
     let open = openResourceLogs(out, resource, settings.version);
-    for (const record of records) {
+    /** What `write` appends is in a request of its own when it is too much for this one. */
+    const append = (records: number, write: () => boolean): boolean => {
       const before = out.length;
-      if (!writeLogRecord(out, record, observed)) {
-        invalid++;
-        continue;
-      }
+      if (!write()) return false;
       if (out.length > settings.maxBytes && count > 0) {
         out.length = before;
         closeResourceLogs(out, open);
         finish();
         open = openResourceLogs(out, resource, settings.version);
-        writeLogRecord(out, record, observed);
+        write();
       }
-      count++;
+      count += records;
+      return true;
+    };
+    for (const item of items) {
+      if (item.kind !== 'rendered') {
+        if (!append(1, () => writeLogRecord(out, item, observed))) invalid++;
+        continue;
+      }
+      for (const {bytes, records} of pieces(item, settings.maxBytes / PIECES)) {
+        append(records, () => {
+          out.bytes(bytes);
+          return true;
+        });
+      }
     }
     closeResourceLogs(out, open);
   }
   finish();
   return invalid;
+}
+
+/** A run is put into requests in pieces of this part of their size. */
+const PIECES = 8;
+
+/** Whole log records of a run, together as many as `most` bytes hold. */
+function* pieces({bytes, count}: Rendered, most: number): Generator<{bytes: Buffer; records: number}> {
+  if (bytes.length <= most) {
+    yield {bytes, records: count};
+    return;
+  }
+  let from = 0;
+  let at = 0;
+  let records = 0;
+  while (at < bytes.length) {
+    const end = fieldEnd(bytes, at);
+    if (records > 0 && end - from > most) {
+      yield {bytes: bytes.subarray(from, at), records};
+      from = at;
+      records = 0;
+    }
+    at = end;
+    records++;
+  }
+  yield {bytes: bytes.subarray(from), records};
 }
 
 /** JSON: the same, with texts. */

@@ -210,6 +210,13 @@ export class ProtoWriter extends ByteWriter {
   }
 }
 
+/** Where the field that begins at `at`, of a length written by ProtoWriter.begin, ends. */
+export function fieldEnd(bytes: Uint8Array, at: number): number {
+  let length = 0;
+  for (let i = LENGTH_BYTES; i > 0; i--) length = length * 128 + (bytes[at + i]! & 127);
+  return at + 1 + LENGTH_BYTES + length;
+}
+
 /** Fields of a message: number -> values, lengths as bytes, the rest as numbers. Stops at damage. */
 export function readMessage(bytes: Uint8Array): Map<number, (number | Uint8Array)[]> {
   const fields = new Map<number, (number | Uint8Array)[]>();
