@@ -286,6 +286,7 @@ export function createDestination(
       const {items, count, bytes} = made.take();
       keep(items, count, bytes);
     };
+    made.begin();
     for (const record of records) {
       if (!exporter.accepts(record)) ledger.drop('unsupported', 1);
       else if (!made.add(record)) {

@@ -73,6 +73,11 @@ export class Renderer {
     return this.#bytes + (this.#first === undefined ? 0 : this.#out.length - this.#from);
   }
 
+  /** Before add() is called for records that came together. */
+  begin(): void {
+    this.#rendering.begin?.();
+  }
+
   /** False: the record has no form. */
   add(record: RelayRecord): boolean {
     const out = this.#out;
@@ -157,6 +162,7 @@ export function renderAll(batch: readonly Item[], rendering: Rendering): {items:
   out.buffer = Buffer.alloc(0);
   out.length = 0;
   const renderer = new Renderer(rendering, {maxRecords: Infinity, maxBytes: SLAB_BYTES});
+  renderer.begin();
   for (const item of batch) {
     if (item.kind === 'rendered') items.push(...renderer.take().items, item);
     else if (!renderer.add(item)) rejected++;

@@ -96,11 +96,13 @@ export function createExporter(config: OtlpExporterConfig, context: ExporterCont
 /** Events as log records of protobuf; metrics, whose sums add up over batches, and spans stay records. */
 function createLogs(clock: Clock): Rendering {
   const out = new ProtoWriter(0);
+  let observed = 0;
   return {
     out,
+    begin() {
+      observed = clock.wall() / 1000;
+    },
     write: (record) =>
-      record.kind === 'event' || record.kind === 'start'
-        ? writeLogRecord(out, record, clock.wall() / 1000)
-        : undefined,
+      record.kind === 'event' || record.kind === 'start' ? writeLogRecord(out, record, observed) : undefined,
   };
 }

@@ -3,7 +3,7 @@
 import {transportName} from '../points.js';
 import {attributeName, SCHEMA_URL} from '../semconv.js';
 import type {Attributes, Event, Start} from '../types.js';
-import {encodeKey, type ProtoWriter, textOf} from './proto.js';
+import {encodeKey, ProtoWriter, textOf} from './proto.js';
 
 /** A log record in parts, for both encodings. */
 export interface LogParts {
@@ -113,9 +113,18 @@ interface Field {
   /** Name of the attribute, when its values are written in another way. */
   rewritten: string | undefined;
   target: boolean;
+  /** The last value and how it was written: owner, group and the like are the same for many events. */
+  last: unknown;
+  lastBytes: Buffer | undefined;
+  /** Values that were not the last one, less those that were; a field that varies is not remembered any more. */
+  misses: number;
 }
 
+const VARIES = 64;
+const CHANNEL_KEY = encodeKey('appscope.channel');
 const fields = new Map<string, Field>();
+/** Fields of the last event in their order: the next event has the same ones, more often than not. */
+const lastFields: {name: string; field: Field}[] = [];
 
 function fieldOf(name: string): Field {
   let field = fields.get(name);
@@ -126,6 +135,9 @@ function fieldOf(name: string): Field {
       rewritten:
         attribute === 'network.transport' || attribute === 'network.protocol.version' ? attribute : undefined,
       target: name === 'http_target',
+      last: undefined,
+      lastBytes: undefined,
+      misses: 0,
     };
     if (fields.size >= KEYS_LIMIT) fields.clear();
     fields.set(name, field);
@@ -133,25 +145,68 @@ function fieldOf(name: string): Field {
   return field;
 }
 
+/** What comes first in every event of a kind: its name, or where its text is from. */
+const heads = new Map<string, Map<string, Buffer>>();
+/** Sources are names of files too. */
+const HEADS_LIMIT = 1000;
+
+function headOf(sourcetype: string, source: string): Buffer {
+  let known = heads.get(sourcetype);
+  if (known === undefined) {
+    known = new Map();
+    heads.set(sourcetype, known);
+  }
+  let head = known.get(source);
+  if (head === undefined) {
+    const out = new ProtoWriter(128);
+    out.attribute(0x32, keyBytes('appscope.sourcetype'), sourcetype);
+    if (sourcetype === 'console') out.attribute(0x32, keyBytes('log.iostream'), source);
+    else if (sourcetype === 'file') out.attribute(0x32, keyBytes('log.file.path'), source);
+    else out.text(0x62, eventName(sourcetype, source));
+    head = Buffer.from(out.view());
+    if (known.size >= HEADS_LIMIT) known.clear();
+    known.set(source, head);
+  }
+  return head;
+}
+
 /** The same as logParts() says, without the lists in between: this is the hot path. */
 function appendEvent(out: ProtoWriter, event: Event): void {
   const {sourcetype, source, data, channel} = event;
   const message = typeof data === 'string' ? data : data.message;
   if (typeof message === 'string') out.stringField(0x2a, message);
-  out.attribute(0x32, keyBytes('appscope.sourcetype'), sourcetype);
-  if (sourcetype === 'console') out.attribute(0x32, keyBytes('log.iostream'), source);
-  else if (sourcetype === 'file') out.attribute(0x32, keyBytes('log.file.path'), source);
-  else out.text(0x62, eventName(sourcetype, source));
-  if (channel !== 'none' && channel !== '') out.attribute(0x32, keyBytes('appscope.channel'), channel);
+  out.bytes(headOf(sourcetype, source));
+  if (channel !== 'none' && channel !== '') out.attribute(0x32, CHANNEL_KEY, channel);
   if (typeof data === 'string') return;
+  let i = 0;
   for (const name in data) {
     const value = data[name];
     if (value === undefined || value === null) continue;
-    const {key, rewritten, target} = fieldOf(name);
-    if (key === undefined) continue;
-    if (target && typeof value === 'string') appendTarget(out, value);
-    else out.attribute(0x32, key, rewritten === undefined ? value : writtenAs(rewritten, value));
+    let known = lastFields[i];
+    if (known?.name !== name) {
+      known = {name, field: fieldOf(name)};
+      lastFields[i] = known;
+    }
+    i++;
+    appendField(out, known.field, value);
   }
+}
+
+function appendField(out: ProtoWriter, field: Field, value: unknown): void {
+  const {key, rewritten, target} = field;
+  if (key === undefined) return;
+  if (value === field.last) {
+    if (field.misses > 0) field.misses--;
+    out.bytes(field.lastBytes!);
+    return;
+  }
+  const before = out.length;
+  if (target && typeof value === 'string') appendTarget(out, value);
+  else out.attribute(0x32, key, rewritten === undefined ? value : writtenAs(rewritten, value));
+  if (typeof value === 'object' || field.misses > VARIES) return;
+  field.misses++;
+  field.last = value;
+  field.lastBytes = Buffer.from(out.buffer.subarray(before, out.length));
 }
 
 function appendTarget(out: ProtoWriter, target: string): void {

@@ -86,11 +86,21 @@ export class ProtoWriter extends ByteWriter {
     const micros = Math.max(0, Math.round(seconds * 1e6)) || 0;
     const high = Math.floor(micros / 4294967296);
     const low = (micros - high * 4294967296) * 1000;
+    const carry = Math.floor(low / 4294967296);
     this.reserve(9);
-    this.buffer[this.length] = tag;
-    this.buffer.writeUInt32LE(low % 4294967296, this.length + 1);
-    this.buffer.writeUInt32LE((high * 1000 + Math.floor(low / 4294967296)) % 4294967296, this.length + 5);
-    this.length += 9;
+    this.buffer[this.length++] = tag;
+    this.#fixed32(low - carry * 4294967296);
+    this.#fixed32((high * 1000 + carry) % 4294967296);
+  }
+
+  #fixed32(value: number): void {
+    const bits = value | 0;
+    const {buffer, length} = this;
+    buffer[length] = bits;
+    buffer[length + 1] = bits >>> 8;
+    buffer[length + 2] = bits >>> 16;
+    buffer[length + 3] = bits >>> 24;
+    this.length = length + 4;
   }
 
   double(tag: number, value: number): void {
@@ -184,6 +194,7 @@ export class ProtoWriter extends ByteWriter {
       return;
     }
     if (typeof value === 'string') {
+      if (value.length <= SHORT && this.#shortAttribute(tag, key, value)) return;
       const size = ProtoWriter.utf8Size(value);
       const any = 1 + varintSize(size) + size;
       this.byte(tag);
@@ -200,6 +211,32 @@ export class ProtoWriter extends ByteWriter {
     this.bytes(key);
     this.anyField(0x12, value);
     this.end(pair);
+  }
+
+  /** A short text, taken for ASCII until a character shows that it is none: false then, and nothing is written. */
+  #shortAttribute(tag: number, key: Buffer, text: string): boolean {
+    const n = text.length;
+    const before = this.length;
+    // Lengths up to SHORT take one byte each.
+    this.reserve(n + 16);
+    this.buffer[this.length++] = tag;
+    this.varint(key.length + n + 4);
+    this.bytes(key);
+    this.reserve(n + 4);
+    const {buffer} = this;
+    let at = this.length;
+    buffer[at++] = 0x12;
+    buffer[at++] = n + 2;
+    buffer[at++] = 0x0a;
+    buffer[at++] = n;
+    let all = 0;
+    for (let i = 0; i < n; i++) {
+      const c = text.charCodeAt(i);
+      all |= c;
+      buffer[at++] = c;
+    }
+    this.length = all < 128 ? at : before;
+    return all < 128;
   }
 
   /** An AnyValue field. */
