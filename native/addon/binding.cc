@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "clock.h"
+#include "file_lines.h"
 #include "folder.h"
 #include "layout.h"
 #include "unixgram.h"
@@ -25,6 +26,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports)
 	exports.Set("layout", scope::MakeLayout(env));
 	exports.Set("unixgram", scope::MakeUnixgram(env));
 	exports.Set("Folder", scope::Folder::Define(env));
+	exports.Set("FileLines", scope::FileLines::Define(env));
 	exports.Set("clock", Napi::Function::New(env, Clock));
 	return exports;
 }

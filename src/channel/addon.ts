@@ -84,6 +84,46 @@ export interface NativeFolder {
   stats(out: Float64Array): void;
 }
 
+/** What the lines of one image's fs.open and fs.close share, as bytes. */
+export interface FileLineParts {
+  /** Up to the value of `_channel`, with what every `_channel` of the image begins with. */
+  openHead: Buffer;
+  /** From there to the value of `_time`. */
+  openMiddle: Buffer;
+  /** From there to the value of `file`. */
+  openTail: Buffer;
+  closeHead: Buffer;
+  closeMiddle: Buffer;
+  closeTail: Buffer;
+  /** Behind the path: owner of the process. */
+  owner: Buffer;
+  /** Whether owner and mode of files are shown. */
+  enhance: boolean;
+}
+
+/** A file as NativeFileLines keeps it: see OpenFile in src/relay/sources/source.ts. */
+export interface NativeOpenFile {
+  path: string;
+  kind: number;
+  perms: number;
+  owner: number;
+  group: number;
+}
+
+/** Files of an image by object, and the lines of their opens and closes. */
+export interface NativeFileLines {
+  /**
+   * Lines of the opens and closes of a batch from this offset on, one after the other in `out`; `ends[i]` is where the
+   * i-th one's line ends, which may be empty. `clock`: see Channel.clock(). Answers how many it did: it stops where `out` or
+   * `ends` are full.
+   */
+  encode(batch: Uint8Array, from: number, clock: Float64Array, out: Uint8Array, ends: Uint32Array): number;
+  get(object: number): NativeOpenFile | undefined;
+  set(object: number, file: NativeOpenFile): void;
+  /** What is open, the longest open first. */
+  list(most: number): [number, NativeOpenFile][];
+}
+
 export interface Addon {
   readonly layout: Layout;
   readonly unixgram: {
@@ -92,6 +132,11 @@ export interface Addon {
     close(fd: number): void;
   };
   readonly Folder: new () => NativeFolder;
+  readonly FileLines: {
+    new (parts: FileLineParts, parent?: NativeFileLines): NativeFileLines;
+    /** What lines end with, by system call number; the last one for all others. */
+    setEnds(ends: readonly string[]): void;
+  };
   /** TSC, CLOCK_MONOTONIC and CLOCK_REALTIME (seconds), read together. */
   clock(out: Float64Array): void;
 }

@@ -187,6 +187,10 @@ export class MappedChannel implements Channel {
     return this.#clock.seconds(tsc);
   }
 
+  clock(out: Float64Array): void {
+    this.#clock.line(out);
+  }
+
   nanoseconds(ticks: number): number {
     return this.#clock.nanoseconds(ticks);
   }

@@ -165,10 +165,23 @@ export class RecordCursor {
     return true;
   }
 
+  /** Where the record begins in the batch. */
+  get offset(): number {
+    return this.#at - R.size;
+  }
+
   /** What follows the record's struct, as a view of the batch. */
   data(): Buffer {
     const start = this.#at;
     return this.#bytes.subarray(start + STRUCT_SIZE[this.type]!, start + this.used);
+  }
+
+  /** Whether these bytes are what follows the record's struct. */
+  holds(bytes: Buffer): boolean {
+    const start = this.#at + STRUCT_SIZE[this.type]!;
+    const end = this.#at + this.used;
+    if (end - start !== bytes.length) return false;
+    return this.#bytes.compare(bytes, 0, bytes.length, start, end) === 0;
   }
 
   /** What follows the record's struct, as UTF-8 text: the path of an OPEN, the text of a TEXT … */

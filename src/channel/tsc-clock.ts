@@ -61,6 +61,16 @@ export class TscClock {
     return this.#anchor.real + (tsc - this.#anchor.tsc) * this.#realPerTick;
   }
 
+  /** The line as it is now, for whoever converts many: TSC and time of one point, seconds per tick, nanoseconds of duration per tick. */
+  line(out: Float64Array): void {
+    const now = this.#sample();
+    if (now.tsc > this.#refreshAt) this.#refresh(now, true);
+    out[0] = this.#anchor.tsc;
+    out[1] = this.#anchor.real;
+    out[2] = this.#realPerTick;
+    out[3] = this.#secondsPerTick * 1e9;
+  }
+
   nanoseconds(ticks: number): number {
     return ticks * this.#secondsPerTick * 1e9;
   }

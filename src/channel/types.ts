@@ -120,6 +120,8 @@ export interface Channel {
   setControl(change: Partial<Control>): void;
   /** A TSC value of this machine as seconds since the epoch. */
   seconds(tsc: number): number;
+  /** How seconds() and nanoseconds() convert now: a TSC, its time, seconds per tick, nanoseconds of duration per tick. */
+  clock(out: Float64Array): void;
   /** Duration in TSC ticks as nanoseconds. */
   nanoseconds(ticks: number): number;
 }

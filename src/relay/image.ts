@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** One process image in the relay: its facts, its open files, its sources, and the filters its records pass. */
 import {readlinkSync} from 'node:fs';
-import {type Channel, FD_FLAG, type RecordCursor} from '../channel/index.js';
+import {type Channel, FD_FLAG, type FileLines, type RecordCursor} from '../channel/index.js';
 import {type MetricWatch, metricName} from '../records/names.js';
 import type {Event, Metric, Payload, Process, RelayRecord, SourceType, Span} from '../records/types.js';
 import {BoundedMap} from './bounded-map.js';
@@ -9,6 +9,7 @@ import {eventsOn, metricsOn, type Settings} from './settings.js';
 import type {Connection} from './sources/address.js';
 import {channelId} from './sources/channel-id.js';
 import {isFileKind} from './sources/file.js';
+import {fileLines, onlyLines} from './sources/file-lines.js';
 import {plainFile} from './sources/opened-file.js';
 import {type Image, type MetricValue, type OpenFile, type Source, singleKey} from './sources/source.js';
 import {metricEventOn, singleOn} from './want.js';
@@ -52,6 +53,8 @@ export class ProcessImage implements Image {
   /** Events go nowhere but into NDJSON lines. */
   readonly #linesOnly: boolean;
   readonly #wantsSingle = new Map<string, boolean>();
+  /** Knows the files instead of us, and makes the lines of their opens and closes. */
+  readonly lines: FileLines | undefined;
 
   constructor(
     channel: Channel,
@@ -60,6 +63,8 @@ export class ProcessImage implements Image {
     out: RelayRecord[],
     parent: ProcessImage | undefined,
     linesOnly = false,
+    /** Whether there is somebody to take lines that the addon made. */
+    lines = false,
   ) {
     this.channel = channel;
     this.process = process;
@@ -70,9 +75,14 @@ export class ProcessImage implements Image {
     this.reportedAt = process.startTime;
     // Distinct for images that begin within a thousand seconds of each other, and within 2^53 with the object.
     this.channelPrefix = String(Math.floor(process.startTime * 1e6) % 1e9 || 1);
+    this.lines = lines && onlyLines(this) ? fileLines(this, parent?.lines) : undefined;
     if (parent === undefined) return;
     // A fork: what was open is open here too, by the same objects.
-    for (const [object, file] of parent.#files) this.#files.set(object, file);
+    if (this.lines === undefined) {
+      for (const [object, file] of parent.#files) this.#files.set(object, file);
+    } else if (parent.lines === undefined) {
+      for (const [object, file] of parent.#files) this.lines.set(object, file);
+    }
     for (const [object, connection] of parent.#connections) this.#connections.set(object, connection);
   }
 
@@ -92,7 +102,8 @@ export class ProcessImage implements Image {
   }
 
   file(object: number): OpenFile | undefined {
-    return this.#files.get(object) ?? this.#parent?.file(object);
+    const file = this.lines === undefined ? this.#files.get(object) : this.lines.get(object);
+    return file ?? this.#parent?.file(object);
   }
 
   /** What is open, the longest open first, at most so many of each: for the next relay. */
@@ -100,27 +111,34 @@ export class ProcessImage implements Image {
     const closed = new Set(this.#closed);
     const isOpen = (object: number) => !closed.has(object);
     return {
-      files: first(this.#files, most, isOpen).map(([object, file]) => [object, plainFile(file)]),
+      files:
+        this.lines?.list(most) ??
+        first(this.#files, most, isOpen).map(([object, file]) => [object, plainFile(file)]),
       connections: first(this.#connections, most),
     };
   }
 
   /** What the relay before us knew, and of the rest what /proc still shows. */
   reopen(state: OpenState): void {
-    for (const [object, file] of state.files) this.#files.set(object, file);
+    for (const [object, file] of state.files) this.#remember(object, file);
     for (const [object, connection] of state.connections) this.#connections.set(object, connection);
     const {hostPid} = this.channel;
     if (hostPid === 0 || this.channel.ended) return;
     for (const {fd, object, kind, flags} of this.channel.fds()) {
       // Standard streams are named by their number, wherever they lead.
-      if (!isFileKind(kind) || flags & FD_FLAG.CONSOLE || this.#files.has(object)) continue;
+      if (!isFileKind(kind) || flags & FD_FLAG.CONSOLE || this.file(object)) continue;
       try {
         const path = readlinkSync(`/proc/${hostPid}/fd/${fd}`);
-        this.#files.set(object, {path, kind, perms: 0, owner: 0, group: 0});
+        this.#remember(object, {path, kind, perms: 0, owner: 0, group: 0});
       } catch {
         // Closed meanwhile, or not ours to see.
       }
     }
+  }
+
+  #remember(object: number, file: OpenFile): void {
+    if (this.lines === undefined) this.#files.set(object, file);
+    else this.lines.set(object, file);
   }
 
   connection(object: number): Connection | undefined {

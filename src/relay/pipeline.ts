@@ -6,7 +6,15 @@
  *   ChannelFolder -> batch -> ProcessImage -> its sources -> records -> sink.append ... sink.commit, folder.commit
  */
 import {existsSync} from 'node:fs';
-import {type Channel, type ChannelFolder, LOST, REC, RecordCursor} from '../channel/index.js';
+import {
+  type Channel,
+  type ChannelFolder,
+  LineRun,
+  type LineSpan,
+  LOST,
+  REC,
+  RecordCursor,
+} from '../channel/index.js';
 import type {Process, RelayRecord} from '../records/types.js';
 import {BoundedMap} from './bounded-map.js';
 import {ProcessImage} from './image.js';
@@ -25,6 +33,11 @@ export interface Sink {
   commit(position: number, state: RelayState): void;
   /** False: no more batches are taken for now (a full queue that must not drop). */
   ready?(): boolean;
+  /**
+   * Lines of fs.open and fs.close of this process as they are, in order with what is appended. Where a sink has it, these
+   * events come in no other way, unless a filter or the verbosity asks for more than their lines.
+   */
+  appendLines?(span: Readonly<LineSpan>, process: Process): void;
   /** Most events become NDJSON lines: their sources may render them, and make `data` when somebody asks. */
   readonly linesOnly?: boolean;
 }
@@ -52,6 +65,8 @@ export interface PipelineStats {
 const processKey = ({header}: Channel): string => `${header.pidNs}:${header.pid}`;
 
 const HAND_OVER = 2048;
+/** Records between two looks at the clock. */
+const LOOK = 16;
 /** Open files and connections of all images together that are handed to the next relay; /proc shows the rest. */
 const OPEN_KEPT = 4096;
 /** Most notes that are kept. */
@@ -80,7 +95,10 @@ export class Pipeline {
   /** Paths that the relay before us had done with, and perhaps not yet let go. */
   readonly #overBefore: Set<string>;
   readonly #cursor = new RecordCursor();
+  /** Whose batch is being decoded: a pass may end in the middle of it. */
+  #decoding: Running | undefined;
   readonly #out: RelayRecord[] = [];
+  readonly #run = new LineRun();
   readonly #stats: PipelineStats = {seen: 0, live: 0, records: 0, lost: {}};
   #changed = false;
   /** What is not seen and why, for people. */
@@ -108,22 +126,30 @@ export class Pipeline {
     return this.#changed;
   }
 
+  /** Whether the last pass ended between two batches. */
+  get whole(): boolean {
+    return this.#decoding === undefined;
+  }
+
   /** Takes what there is, for at most `budgetMs`. True: more is waiting, and the sink takes it. */
   pass(budgetMs = 50): boolean {
     const until = performance.now() + budgetMs;
     const ready = () => this.#sink.ready?.() ?? true;
     this.#begin();
     while (ready()) {
-      const batch = this.#folder.next();
-      if (batch === undefined) {
-        this.#end();
-        this.#handOver();
-        return false;
+      if (this.#decoding === undefined) {
+        const batch = this.#folder.next();
+        if (batch === undefined) {
+          this.#end();
+          this.#handOver();
+          return false;
+        }
+        if (this.#overBefore.has(batch.channel.path)) continue;
+        this.#decoding = this.#images.get(batch.channel.key) ?? this.#add(batch.channel);
+        this.#cursor.reset(batch.bytes);
+        this.#run.begin(this.#decoding.image.lines, batch.channel, batch.bytes);
       }
-      if (this.#overBefore.has(batch.channel.path)) continue;
-      const running = this.#images.get(batch.channel.key) ?? this.#add(batch.channel);
-      this.#decode(running, batch.bytes);
-      if (performance.now() > until) break;
+      if (!this.#decode(until)) break;
     }
     this.#handOver();
     return ready();
@@ -144,6 +170,8 @@ export class Pipeline {
 
   /** Everything so far becomes valid for good. */
   commit(): void {
+    // The position is that of whole batches.
+    this.#decode(Number.POSITIVE_INFINITY);
     const now = this.#now();
     for (const running of this.#images.values()) running.flush(now);
     this.#handOver();
@@ -193,7 +221,9 @@ export class Pipeline {
     process.tags = {...settings.tags};
     this.#lineage.set(processKey(channel), {exe: process.exe, ppid: process.ppid});
     const parent = this.#byStart.get(channel.header.parentStartTsc);
-    const image = new ProcessImage(channel, process, settings, this.#out, parent, this.#sink.linesOnly);
+    const {linesOnly, appendLines} = this.#sink;
+    const lines = appendLines !== undefined;
+    const image = new ProcessImage(channel, process, settings, this.#out, parent, linesOnly, lines);
     const running = new Running(
       image,
       () => this.#cpuOf.get(processKey(channel)) ?? 0,
@@ -246,21 +276,49 @@ export class Pipeline {
     }
   }
 
-  #decode(running: Running, bytes: Buffer): void {
-    const cursor = this.#cursor.reset(bytes);
+  /** The batch at hand, or what can be done of it until then (performance.now()). True: there is time for another. */
+  #decode(until: number): boolean {
+    const running = this.#decoding;
+    if (running === undefined) return true;
+    const cursor = this.#cursor;
     const {image} = running;
     const {byType} = image;
+    const run = this.#run;
     let count = 0;
-    while (cursor.next()) {
+    let more = cursor.next();
+    for (; more; more = cursor.next()) {
       count += 1;
-      if (cursor.type === REC.NOTE) this.#note(image.process.proc, cursor.text());
-      const sources = byType[cursor.type];
-      if (sources === undefined) continue;
-      running.record(cursor, sources);
-      if (this.#out.length >= HAND_OVER) this.#handOver();
+      if (run.takes(cursor)) this.#takeLine(running, cursor);
+      else {
+        this.#handOverLines(running);
+        if (cursor.type === REC.NOTE) this.#note(image.process.proc, cursor.text());
+        const sources = byType[cursor.type];
+        if (sources !== undefined) running.record(cursor, sources);
+        if (this.#out.length >= HAND_OVER) this.#handOver();
+      }
+      if (count % LOOK === 0 && performance.now() > until) break;
     }
+    this.#handOverLines(running);
     this.#stats.records += count;
     this.#changed = true;
+    if (more) return false;
+    this.#decoding = undefined;
+    return performance.now() <= until;
+  }
+
+  /** Records and lines are handed over in the order they came in: of one kind nothing waits while the other comes. */
+  #takeLine(running: Running, cursor: RecordCursor): void {
+    this.#handOver();
+    if (this.#run.take(cursor)) return;
+    this.#handOverLines(running);
+    this.#run.take(cursor);
+  }
+
+  #handOverLines(running: Running): void {
+    const span = this.#run.span();
+    if (span === undefined) return;
+    this.#sink.appendLines?.(span, running.image.process);
+    this.#run.used();
   }
 
   /** Images that are over and read to their end. */

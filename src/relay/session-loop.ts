@@ -6,12 +6,15 @@ import {join} from 'node:path';
 import type {ChannelFolder} from '../channel/index.js';
 import type {SessionWriter} from '../session/index.js';
 import type {Outputs} from './outputs.js';
+import {AT_ONCE, type Patience, sessionPatience} from './patience.js';
 import type {Pipeline} from './pipeline.js';
 
 /** Between two looks at what is over, due or to be committed. */
 const BEAT_MS = 50;
 /** The same once there is no process any more. */
 const LAST_BEAT_MS = 10;
+/** Between two passes that nobody waits for: many records at once cost half of what a few at a time do. */
+const REST_MS = 40;
 /** Text of the console is joined for so long at most, and a query waits at most twice as long. */
 const COMMIT_MS = 200;
 const MOST_MS = 2000;
@@ -50,10 +53,14 @@ export class SessionLoop {
   #committed = 0;
   #interval = COMMIT_MS;
   #ticked = Date.now();
+  #passed = 0;
   #timer: NodeJS.Timeout | undefined;
+  readonly #patience: Patience | undefined;
 
   constructor(parts: LoopParts) {
     this.#parts = parts;
+    // Destinations elsewhere want their records soon.
+    if (parts.outputs === undefined) this.#patience = sessionPatience(parts.folder, parts.writer);
   }
 
   async run(): Promise<LoopEnd> {
@@ -61,9 +68,10 @@ export class SessionLoop {
       this.#end = resolve;
       this.#fail = reject;
     });
-    this.#parts.wake.call = () => this.#schedule();
+    const restMs = this.#parts.outputs === undefined ? REST_MS : 0;
+    this.#parts.wake.call = () => this.#schedule(this.#passed + restMs - performance.now());
     yieldToApplication();
-    this.#schedule();
+    this.#schedule(0);
     this.#wait();
     const stop = () => this.#end('stopped');
     process.once('SIGTERM', stop);
@@ -97,26 +105,35 @@ export class SessionLoop {
     }
   }
 
-  #schedule(): void {
+  /** A pass after so long, unless one is on its way. */
+  #schedule(ms: number): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    const run = () => {
       this.#scheduled = false;
       this.#guard(() => this.#pass());
-    });
+    };
+    if (ms <= 0) setImmediate(run);
+    else setTimeout(run, ms);
   }
 
   #pass(): void {
     const {pipeline} = this.#parts;
-    this.#more = pipeline.pass();
-    if (this.#more) this.#schedule();
+    const patience = pipeline.stats.live > 0 ? this.#patience : undefined;
+    const {budgetMs, napMs} = patience?.step() ?? AT_ONCE;
+    this.#more = pipeline.pass(budgetMs);
+    this.#passed = performance.now();
+    if (this.#more) this.#schedule(napMs);
+    else patience?.done();
     const since = Date.now() - this.#committed;
-    if (since >= (pipeline.dirty ? this.#interval : IDLE_COMMIT_MS)) this.#commit();
+    const due = since >= (pipeline.dirty ? this.#interval : IDLE_COMMIT_MS);
+    // In the middle of a batch a commit decodes the rest of it, which may be more than the slice that there is.
+    if (due && (pipeline.whole || since >= MOST_MS)) this.#commit();
   }
 
   #beat(): void {
     const now = Date.now();
-    if (!this.#more) this.#pass();
+    if (!this.#more && !this.#scheduled) this.#pass();
     if (now - this.#ticked >= TICK_MS) {
       this.#ticked = now;
       this.#parts.pipeline.tick();

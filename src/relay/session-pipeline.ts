@@ -87,6 +87,8 @@ function sessionSink(writer: SessionWriter, states: StateFiles, outputs: Outputs
       writer.append(records);
       outputs?.append(records);
     },
+    // What is sent elsewhere needs more than the line.
+    ...(outputs === undefined ? {appendLines: (span, process) => writer.appendLines(span, process)} : {}),
     commit(position, state) {
       number += 1;
       states.write(number, {position, state});

@@ -14,6 +14,9 @@ import {encodeLine} from '../records/ndjson.js';
 import {FILES, type SessionWriter, tryOpenSession} from '../session/index.js';
 import {StateFiles} from './state.js';
 
+/** Bytes of records that may wait for us on tmpfs: src/relay/patience.ts keeps to less where memory is short. */
+const SPOOL_MAX = 512 * 1024 * 1024;
+
 /** Runs until the session is complete. Returns the exit status. */
 export async function runSession(workdir: string): Promise<number> {
   const writer = tryOpenSession(workdir, {encode: encodeLine});
@@ -35,7 +38,7 @@ async function relay(workdir: string, writer: SessionWriter): Promise<'over' | '
   const states = new StateFiles(join(workdir, FILES.index));
   const saved = states.read(writer.position);
   const from = saved === undefined ? {} : {from: saved.position};
-  const folder = openFolder(join(workdir, FILES.channels), {create: true, ...from});
+  const folder = openFolder(join(workdir, FILES.channels), {create: true, spoolMax: SPOOL_MAX, ...from});
   const wake = {call: () => {}};
   try {
     folder.start(() => wake.call());

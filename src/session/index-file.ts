@@ -32,9 +32,12 @@ export function typeNumber(sourcetype: string): number {
   return TYPE_NUMBER.get(sourcetype) ?? OTHER_TYPE;
 }
 
+/** Words of 32 bits in an entry; little-endian, as every machine that this runs on. */
+const WORDS = ENTRY / 4;
+
 /** Collects entries in memory until they are written. */
 export class IndexBuffer {
-  #buffer = Buffer.alloc(64 * 1024);
+  #words = new Uint32Array(16 * 1024);
   #used = 0;
   readonly #ids = new Map<string, number>();
   #newNames: string[] = [];
@@ -44,32 +47,36 @@ export class IndexBuffer {
   }
 
   add(offset: number, sourcetype: string, source: string, pid: number): void {
-    if (this.#used + ENTRY > this.#buffer.length) this.#grow();
-    const b = this.#buffer;
-    const at = this.#used;
-    b.writeUInt32LE(offset >>> 0, at);
-    b.writeUInt16LE(Math.floor(offset / 0x1_0000_0000), at + 4);
-    b[at + 6] = typeNumber(sourcetype);
-    b[at + 7] = 0;
-    b.writeUInt32LE(this.#number(source), at + 8);
-    b.writeUInt32LE(pid >>> 0, at + 12);
-    this.#used = at + ENTRY;
+    this.addNumbered(offset, typeNumber(sourcetype), this.number(source), pid);
+  }
+
+  /** add() for many of a kind: `type` of typeNumber(), `source` of number(). */
+  addNumbered(offset: number, type: number, source: number, pid: number): void {
+    let at = this.#used;
+    if (at + WORDS > this.#words.length) this.#grow();
+    const words = this.#words;
+    words[at++] = offset;
+    words[at++] = Math.floor(offset / 0x1_0000_0000) | (type << 16);
+    words[at++] = source;
+    words[at++] = pid;
+    this.#used = at;
   }
 
   get entries(): number {
-    return this.#used / ENTRY;
+    return this.#used / WORDS;
   }
 
   /** Everything added since the last take; the bytes are valid until the next add. */
   take(): {entries: Buffer; names: string} {
-    const entries = this.#buffer.subarray(0, this.#used);
+    const entries = Buffer.from(this.#words.buffer, 0, this.#used * 4);
     const names = this.#newNames.map((n) => `${JSON.stringify(n)}\n`).join('');
     this.#used = 0;
     this.#newNames = [];
     return {entries, names};
   }
 
-  #number(source: string): number {
+  /** The source's number, a new one where it has none yet. */
+  number(source: string): number {
     const known = this.#ids.get(source);
     if (known !== undefined) return known;
     if (this.#ids.size >= MAX_SOURCES || source.length > 4096) return 0;
@@ -80,9 +87,9 @@ export class IndexBuffer {
   }
 
   #grow(): void {
-    const bigger = Buffer.alloc(this.#buffer.length * 2);
-    this.#buffer.copy(bigger, 0, 0, this.#used);
-    this.#buffer = bigger;
+    const bigger = new Uint32Array(this.#words.length * 2);
+    bigger.set(this.#words);
+    this.#words = bigger;
   }
 }
 

@@ -25,6 +25,8 @@ export const INDEX_FILES = {
   names: 'names',
   payloads: 'payloads',
   lock: 'lock',
+  /** Made by a query that waits, removed by the relay. */
+  hurry: 'hurry',
 } as const;
 
 /** `$SCOPE_HOME`, else `~/.scope`, else a folder in the temporary directory. */

@@ -3,7 +3,7 @@
  * Makes a session complete before it is read: waits until its relay has stored what happened before now, and starts a
  * relay when there is none left and the session has not ended.
  */
-import {existsSync} from 'node:fs';
+import {existsSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {readCommit} from './commit.js';
 import {type Session, writerLives} from './history.js';
@@ -37,6 +37,7 @@ export async function settle(session: Session, options: SettleOptions): Promise<
   // Where a relay once was, a missing one is dead; before that it is on its way.
   let graceUntil = existsSync(join(workdir, FILES.status)) ? 0 : session.start + GRACE_MS;
   let told = false;
+  let hurried = false;
   for (;;) {
     if (isComplete(workdir)) return 'complete';
     // Nothing left to read from: it never had channels, or they went with the machine's memory.
@@ -44,6 +45,8 @@ export async function settle(session: Session, options: SettleOptions): Promise<
     const now = Date.now();
     if (writerLives(workdir)) {
       if (isCurrent(workdir, asked)) return 'current';
+      if (!hurried) hurry(workdir);
+      hurried = true;
     } else if (now > graceUntil) {
       if (restarts === 2) return 'partial';
       options.startRelay(workdir);
@@ -56,6 +59,15 @@ export async function settle(session: Session, options: SettleOptions): Promise<
       options.onWait?.();
     }
     await pause(TICK_MS);
+  }
+}
+
+/** Asks a relay that takes its time (src/relay/patience.ts) not to. */
+function hurry(workdir: string): void {
+  try {
+    writeFileSync(join(workdir, FILES.index, INDEX_FILES.hurry), '');
+  } catch {
+    // Somebody else's session: it takes as long as it takes.
   }
 }
 

@@ -10,7 +10,8 @@ import type {RelayRecord} from '../records/types.js';
 export type LineEncoder = (record: RelayRecord, out: Buffer, at: number) => number;
 
 const BUFFER = 1024 * 1024;
-const FLUSH = 256 * 1024;
+/** Large enough for few calls, small enough for short ones: see src/relay/patience.ts. */
+const FLUSH = 64 * 1024;
 /** A line larger than this is dropped and counted. */
 export const MAX_LINE = 64 * 1024 * 1024;
 
@@ -48,7 +49,19 @@ export class Stream {
     return true;
   }
 
-  /** Appends bytes as they are. */
+  /** Appends bytes as they are, through the buffer. */
+  put(bytes: Uint8Array): void {
+    if (this.#used + bytes.length > this.#buffer.length) this.flush();
+    if (bytes.length > this.#buffer.length) {
+      this.#writeAll(bytes, bytes.length);
+      return;
+    }
+    this.#buffer.set(bytes, this.#used);
+    this.#used += bytes.length;
+    if (this.#used >= FLUSH) this.flush();
+  }
+
+  /** Appends bytes at once. */
   write(bytes: Uint8Array): void {
     this.flush();
     this.#writeAll(bytes, bytes.length);

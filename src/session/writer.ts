@@ -7,9 +7,10 @@
 import {existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {ScopeError} from '../base/errors.js';
-import type {Event, RelayRecord} from '../records/types.js';
+import type {LineSpan} from '../channel/index.js';
+import type {Event, Process, RelayRecord} from '../records/types.js';
 import {type Commit, CommitFile, NOTHING, readCommit} from './commit.js';
-import {ENTRY, IndexBuffer, parseNames} from './index-file.js';
+import {ENTRY, IndexBuffer, parseNames, typeNumber} from './index-file.js';
 import {FILES, INDEX_FILES} from './layout.js';
 import {tryLock} from './lock.js';
 import {PayloadFiles} from './payload-files.js';
@@ -34,6 +35,8 @@ export interface SessionWriter {
   /** Set before a commit: the pass before it left something in the channels, so a query that waits has to wait on. */
   behind: boolean;
   append(records: readonly RelayRecord[]): void;
+  /** Lines of fs.open and fs.close as they are. */
+  appendLines(span: Readonly<LineSpan>, process: Process): void;
   /**
    * Makes all appended so far valid, together with the position it was read up to. To be called after every pass over
    * the channels, also an empty one, at least every 100 ms while the relay runs: a query waits until a whole pass
@@ -73,6 +76,8 @@ export function openSession(workdir: string, options: SessionOptions): SessionWr
     throw new ScopeError('SCOPE_IO', `${workdir}: another process writes this session`, {retryable: true});
   return writer;
 }
+
+const FS = typeNumber('fs');
 
 const isFull = (cause: unknown): boolean =>
   ['ENOSPC', 'EDQUOT', 'EFBIG'].includes((cause as NodeJS.ErrnoException).code ?? '');
@@ -135,6 +140,14 @@ class Writer implements SessionWriter {
   append(records: readonly RelayRecord[]): void {
     try {
       for (const record of records) this.#add(record);
+    } catch (cause) {
+      this.#recover(cause);
+    }
+  }
+
+  appendLines(span: Readonly<LineSpan>, process: Process): void {
+    try {
+      this.#addLines(span, process.pid);
     } catch (cause) {
       this.#recover(cause);
     }
@@ -209,6 +222,25 @@ class Writer implements SessionWriter {
     const offset = this.#events.size;
     if (!this.#put(this.#events, event) || this.#events.size === offset) return;
     this.#index.add(offset, event.sourcetype, event.source, event.process.pid);
+  }
+
+  #addLines({bytes, ends, opens, from, to}: Readonly<LineSpan>, pid: number): void {
+    const begin = from === 0 ? 0 : ends[from - 1]!;
+    const fits = this.#fits('event');
+    const offset = this.#events.size - begin;
+    const index = this.#index;
+    const open = index.number('fs.open');
+    const close = index.number('fs.close');
+    let count = 0;
+    for (let i = from, at = begin; i < to; at = ends[i]!, i++) {
+      if (ends[i] === at) continue;
+      count += 1;
+      if (fits) index.addNumbered(offset + at, FS, opens[i] === 1 ? open : close, pid);
+    }
+    if (!fits) this.#lose('size_cap', count);
+    if (!fits || count === 0) return;
+    this.#pending += count;
+    this.#events.put(bytes.subarray(begin, ends[to - 1]));
   }
 
   #put(stream: Stream, record: RelayRecord): boolean {

@@ -175,6 +175,7 @@ export function memoryChannel(key: number, change: Partial<MemoryChannel> = {}):
     control: () => ({muted: false, want: 0, maxPerSec: 0, wait: false, payloadMax: 0, sampleMs: 0}),
     setControl: (part) => channel.controls.push(part),
     seconds: (tsc) => EPOCH + tsc / 1e9,
+    clock: (out) => out.set([0, EPOCH, 1e-9, 1]),
     nanoseconds: (ticks) => ticks,
     ...change,
   };

@@ -40,7 +40,8 @@ export class FileParts {
   readonly close: EventSource;
   readonly #owners = new Map<number, Buffer>();
   readonly #ends: (Buffer | undefined)[] = [];
-  readonly #ownerPrefix: string;
+  /** From `,"proc_uid":` on, what the process contributes. */
+  readonly ownerPrefix: string;
 
   constructor(process: Process, channelPrefix: string) {
     const {proc, pid, host, uid, gid, cgroup} = process;
@@ -50,7 +51,7 @@ export class FileParts {
     this.channelPrefix = channelPrefix;
     this.open = withChannel(eventSource(process, 'fs', 'fs.open', first), channelPrefix);
     this.close = withChannel(eventSource(process, 'fs', 'fs.close', first), channelPrefix);
-    this.#ownerPrefix = `,${second.slice(1, -1)}`;
+    this.ownerPrefix = `,${second.slice(1, -1)}`;
   }
 
   /** From `,"proc_uid":` to the value of file_group; remembered by the file. */
@@ -65,7 +66,7 @@ export class FileParts {
     const kept = this.#owners.get(key);
     if (kept !== undefined) return kept;
     const bytes = Buffer.from(
-      `${this.#ownerPrefix},"file_perms":${perms},"file_owner":${owner},"file_group":${group}`,
+      `${this.ownerPrefix},"file_perms":${perms},"file_owner":${owner},"file_group":${group}`,
     );
     if (key >= 0 && perms < 10_000 && this.#owners.size < KEPT) this.#owners.set(key, bytes);
     return bytes;

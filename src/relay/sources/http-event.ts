@@ -6,6 +6,7 @@
 import {ByteWriter} from '../../records/byte-writer.js';
 import {type EventSource, eventSource} from '../../records/ndjson.js';
 import type {Event, LineWriter, Process} from '../../records/types.js';
+import {channelId, OBJECT_DIGITS} from './channel-id.js';
 import type {Exchange, Seen} from './http-exchange.js';
 import {type Request, type Response, schemeOf} from './http-message.js';
 
@@ -145,11 +146,13 @@ function partsOfResponse(exchange: Exchange): ResponseParts {
 /** What the lines of one process share. */
 export class HttpParts {
   readonly process: Process;
+  readonly channelPrefix: string;
   readonly request: EventSource;
   readonly response: EventSource;
 
-  constructor(process: Process) {
+  constructor(process: Process, channelPrefix: string) {
     this.process = process;
+    this.channelPrefix = channelPrefix;
     this.request = eventSource(process, 'http', 'http.req', '{');
     this.response = eventSource(process, 'http', 'http.resp', '{');
   }
@@ -160,17 +163,21 @@ abstract class HttpEvent implements Event {
   readonly sourcetype = 'http';
   abstract readonly source: string;
   readonly time: number;
-  readonly channel: string;
   readonly process: Process;
   protected readonly parts: HttpParts;
   protected readonly address: Address;
+  readonly #object: number;
 
-  constructor(parts: HttpParts, time: number, channel: string, address: Address) {
+  constructor(parts: HttpParts, time: number, object: number, address: Address) {
     this.time = time;
-    this.channel = channel;
     this.process = parts.process;
     this.parts = parts;
     this.address = address;
+    this.#object = object;
+  }
+
+  get channel(): string {
+    return this.#object === 0 ? 'none' : channelId(this.parts.channelPrefix, this.#object);
   }
 
   abstract get data(): Record<string, unknown>;
@@ -178,7 +185,11 @@ abstract class HttpEvent implements Event {
 
   protected begin(out: LineWriter, source: EventSource): void {
     out.bytes(source.head);
-    out.ascii(this.channel);
+    if (this.#object === 0) out.ascii('none');
+    else {
+      out.ascii(this.parts.channelPrefix);
+      out.digits(this.#object, OBJECT_DIGITS);
+    }
     out.bytes(source.middle);
     out.time(this.time);
     out.bytes(source.tail);
@@ -190,8 +201,8 @@ export class RequestEvent extends HttpEvent {
   readonly #request: Request;
   readonly #tls: boolean;
 
-  constructor(parts: HttpParts, seen: Seen<Request>, tls: boolean, channel: string, address: Address) {
-    super(parts, seen.time, channel, address);
+  constructor(parts: HttpParts, seen: Seen<Request>, tls: boolean, object: number, address: Address) {
+    super(parts, seen.time, object, address);
     this.#request = seen.message;
     this.#tls = tls;
   }
@@ -213,8 +224,8 @@ export class ResponseEvent extends HttpEvent {
   readonly #exchange: Exchange;
   readonly #duration: number;
 
-  constructor(parts: HttpParts, exchange: Exchange, duration: number, channel: string, address: Address) {
-    super(parts, exchange.response.time, channel, address);
+  constructor(parts: HttpParts, exchange: Exchange, duration: number, object: number, address: Address) {
+    super(parts, exchange.response.time, object, address);
     this.#exchange = exchange;
     this.#duration = duration;
   }

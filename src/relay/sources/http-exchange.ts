@@ -91,7 +91,7 @@ export class ExchangeSink {
     this.#image = image;
     this.#events = image.wantsEvent('http');
     this.#metrics = image.wantsSum('http.req');
-    this.#parts = image.plain('http') ? new HttpParts(image.process) : undefined;
+    this.#parts = image.plain('http') ? new HttpParts(image.process, image.channelPrefix) : undefined;
     this.#spans = image.settings.spans ? new SpanMaker(image) : undefined;
     this.#servers = image.settings.conventions ? new Servers() : undefined;
     this.#since = image.process.startTime;
@@ -131,7 +131,7 @@ export class ExchangeSink {
         http2RequestData(seen.message, stream, tls, address),
       );
     } else if (this.#parts !== undefined) {
-      image.put(new RequestEvent(this.#parts, seen, tls, image.channelId(object), address));
+      image.put(new RequestEvent(this.#parts, seen, tls, object, address));
     } else {
       image.event('http', 'http.req', seen.time, object, requestData(seen.message, tls, address));
     }
@@ -154,7 +154,7 @@ export class ExchangeSink {
     const address = this.#address(object);
     const image = this.#image;
     if (stream === undefined && this.#parts !== undefined) {
-      image.put(new ResponseEvent(this.#parts, exchange, duration, image.channelId(object), address));
+      image.put(new ResponseEvent(this.#parts, exchange, duration, object, address));
       return;
     }
     const data = (stream === undefined ? responseData : http2ResponseData)(exchange, duration, address);

@@ -3,14 +3,15 @@
 import {FD_FLAG, REC, type RecordCursor} from '../../channel/index.js';
 import type {Attributes} from '../../records/types.js';
 import {
-  addressFields,
   appName,
   type Connection,
   connectionOf,
+  isInet,
   isStream,
   portProtocol,
   protoName,
 } from './address.js';
+import {type Closed, NetEvent, NetParts, netData} from './net-event.js';
 import type {Image, Source, SourceKind} from './source.js';
 
 /** Open connections remembered for the gauges. */
@@ -24,9 +25,12 @@ class NetSource implements Source {
   readonly #gauges: Record<Gauge, number> = {'net.tcp': 0, 'net.udp': 0, 'net.other': 0};
 
   readonly #singles: boolean;
+  /** Where no filter looks at the events' data. */
+  readonly #parts: NetParts | undefined;
 
   constructor(image: Image) {
     this.#image = image;
+    this.#parts = image.plain('net') ? new NetParts(image.process, image.channelPrefix) : undefined;
     this.#singles = SINGLES.some((name) => image.wantsSingle(name));
   }
 
@@ -50,15 +54,7 @@ class NetSource implements Source {
 
   #opened(record: RecordCursor, connection: Connection): void {
     const image = this.#image;
-    if (isStream(connection) && image.wantsEvent('net')) {
-      image.event(
-        'net',
-        'net.open',
-        image.time(record),
-        record.object,
-        this.#data(record.object, connection, 0),
-      );
-    }
+    if (isStream(connection) && image.wantsEvent('net')) this.#event(record, connection, 0, undefined);
     if (!this.#singles) return;
     this.#open.add(record.object);
     this.#single('net.open', record, connection, 1);
@@ -72,12 +68,8 @@ class NetSource implements Source {
     const millis = Math.round(image.channel.nanoseconds(lifeTicks) / 1000) / 1000;
     const moved = rxBytes + txBytes > 0;
     if (isStream(connection) && moved && image.wantsEvent('net')) {
-      const data = this.#data(record.object, connection, app);
-      data.duration = millis;
-      data.net_bytes_sent = txBytes;
-      data.net_bytes_recv = rxBytes;
-      data.net_close_reason = connection.flags & FD_FLAG.REMOTE_END ? 'remote' : 'local';
-      image.event('net', 'net.close', image.time(record), record.object, data);
+      const reason = connection.flags & FD_FLAG.REMOTE_END ? 'remote' : 'local';
+      this.#event(record, connection, app, {millis, sent: txBytes, received: rxBytes, reason});
     }
     if (!this.#singles) return;
     this.#single('net.close', record, connection, 1);
@@ -85,15 +77,19 @@ class NetSource implements Source {
     if (moved) this.#single('net.duration', record, connection, millis, {numops: 1});
   }
 
-  /** `app`: one of PROTOCOL, what the library found. */
-  #data(object: number, connection: Connection, app: number): Record<string, unknown> {
-    const data = addressFields(connection);
-    const name = this.#image.names.get(connection.remoteIp);
-    if (name !== undefined) data.net_peer_name = name;
-    const protocol =
-      this.#image.protocols.get(object)?.toLowerCase() ?? appName(app) ?? portProtocol(connection);
-    if (protocol !== undefined) data.net_protocol = protocol;
-    return data;
+  /** net.close where it closed, else net.open. `app`: one of PROTOCOL, what the library found. */
+  #event(record: RecordCursor, connection: Connection, app: number, closed: Closed | undefined): void {
+    const image = this.#image;
+    const {object} = record;
+    const time = image.time(record);
+    const name = image.names.get(connection.remoteIp);
+    const protocol = image.protocols.get(object)?.toLowerCase() ?? appName(app) ?? portProtocol(connection);
+    if (this.#parts !== undefined && isInet(connection)) {
+      image.put(new NetEvent(this.#parts, time, object, connection, name, protocol, closed));
+      return;
+    }
+    const source = closed === undefined ? 'net.open' : 'net.close';
+    image.event('net', source, time, object, netData(connection, name, protocol, closed));
   }
 
   /** The gauge of the connection's kind, one by one. */

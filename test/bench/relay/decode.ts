@@ -65,7 +65,12 @@ try {
   const pipeline = new Pipeline({
     folder,
     settings: settingsSource(defaultConfig()),
-    sink: {linesOnly: true, append: (made) => writer.append(made), commit: () => writer.commit()},
+    sink: {
+      linesOnly: true,
+      append: (made) => writer.append(made),
+      appendLines: (span, process) => writer.appendLines(span, process),
+      commit: () => writer.commit(),
+    },
   });
   for (let sample = -10; sample < SAMPLES; sample++) {
     folder.put(channel, batch);

@@ -21,7 +21,7 @@ import {
 } from '../../../../src/relay/sources/http-message.js';
 import {makeProcess} from '../../../helpers/records.js';
 
-const parts = new HttpParts(makeProcess());
+const parts = new HttpParts(makeProcess(), '572922201');
 const address = addressOf({net_transport: 'IP.TCP', net_peer_ip: '127.0.0.1', net_peer_port: 80});
 
 function request(text: string): Request {
@@ -58,7 +58,7 @@ describe('RequestEvent', () => {
     ['full', GET, true, address],
     ['bare', BARE, false, NO_ADDRESS],
   ])('%s', (_, message, tls, ends) => {
-    const event = new RequestEvent(parts, {message, time: 1795375578.25}, tls, '42', ends);
+    const event = new RequestEvent(parts, {message, time: 1795375578.25}, tls, 42, ends);
     expect(rendered(event)).toBe(generic(event));
   });
 });
@@ -81,7 +81,7 @@ describe('ResponseEvent', () => {
       response: {message, time: 1795375578.5},
     };
     for (const ends of [address, NO_ADDRESS]) {
-      const event = new ResponseEvent(parts, exchange, 0.125, '42', ends);
+      const event = new ResponseEvent(parts, exchange, 0.125, 42, ends);
       expect(rendered(event)).toBe(generic(event));
     }
   });
