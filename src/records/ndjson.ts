@@ -170,8 +170,6 @@ function builtIn(metric: Metric, name: string): unknown {
 export interface StartOptions {
   format?: 'ndjson' | 'scope';
   authToken?: string;
-  /** `Cribl - Do Not Break Ruleset` */
-  breaker?: string;
 }
 
 /** The start message as an object, keys in wire order. */
@@ -181,7 +179,7 @@ export function startMessage(start: Start, options: StartOptions = {}): Record<s
   return {
     authToken: options.authToken || undefined,
     format: options.format ?? 'ndjson',
-    breaker: options.breaker,
+    breaker: process.env.SCOPE_CRIBL_NO_BREAKER === 'true' ? 'Cribl - Do Not Break Ruleset' : undefined,
     info: {
       process: {
         libscopever: RELEASE,

@@ -184,3 +184,14 @@ describe('other lines', () => {
     expect(encodeLine(event({}), Buffer.alloc(50), 10)).toBe(-1);
   });
 });
+
+describe('the start message', () => {
+  const breaker = (env: Record<string, string>) =>
+    JSON.parse(lineOf({kind: 'start', time: 1, process: {...process, env}, configuration: {}})).breaker;
+
+  it('names a breaker when the program asks for it', () => {
+    expect(breaker({SCOPE_CRIBL_NO_BREAKER: 'true'})).toBe('Cribl - Do Not Break Ruleset');
+    expect(breaker({SCOPE_CRIBL_NO_BREAKER: 'false'})).toBeUndefined();
+    expect(breaker({})).toBeUndefined();
+  });
+});
