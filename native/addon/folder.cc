@@ -32,6 +32,8 @@ Napi::Function Folder::Define(Napi::Env env)
 				   InstanceMethod("position", &Folder::Position),
 				   InstanceMethod("release", &Folder::Release),
 				   InstanceMethod("stats", &Folder::Stats),
+				   InstanceMethod("far", &Folder::Far),
+				   InstanceMethod("removeFar", &Folder::RemoveFar),
 			   });
 }
 
@@ -271,6 +273,21 @@ Napi::Value Folder::Release(Info info)
 	by_name_.erase({channel->pid(), channel->tsc()});
 	reader_->Release(channel);
 	return Napi::Boolean::New(info.Env(), true);
+}
+
+/* A path to the far folder as long as this one is open; undefined: the channels are in the folder itself. */
+Napi::Value Folder::Far(Info info)
+{
+	Reader &reader = Use(info);
+
+	if (!reader.IsFar())
+		return info.Env().Undefined();
+	return Napi::String::New(info.Env(), "/proc/self/fd/" + std::to_string(reader.dir()));
+}
+
+void Folder::RemoveFar(Info info)
+{
+	Use(info).RemoveFar();
 }
 
 void Folder::Stats(Info info)

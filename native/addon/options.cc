@@ -37,6 +37,7 @@ ReaderSetup ReadSetup(const Napi::Object &options)
 	setup.hub.launcher = TextOption(options, "launcher");
 	setup.hub.plans = TextOption(options, "plans");
 	setup.hub.file_watch = BytesOf(options.Get("fileWatch"));
+	setup.far = ParseFar(TextOption(options, "far"));
 	setup.create = options.Get("create").ToBoolean();
 	setup.spool_max = static_cast<uint64_t>(NumberOption(options, "spoolMax", 0));
 	setup.from = static_cast<uint64_t>(NumberOption(options, "from", 0));

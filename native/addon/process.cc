@@ -51,8 +51,8 @@ int32_t ProcessWatch::HostPid(const Channel &channel) const
 	if (!StartedBefore(pid, channel))
 		return their_ns == 0 ? 0 : -1;
 	/* Somebody else's process: the file's owner claims what is not his. */
-	uid_t uid;
-	if (channel.map().owner() != 0 && procfs::Owner(pid, uid) && uid != channel.map().owner())
+	uid_t owner = channel.map().owner();
+	if (owner != 0 && procfs::Has(pid, owner) == procfs::Answer::kNo)
 		return 0;
 	return pid;
 }

@@ -4,6 +4,7 @@
 
 #include <cctype>
 #include <cstdio>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -123,14 +124,22 @@ char State(int32_t pid)
 	return rest[0] == 't' ? 'T' : rest[0];
 }
 
-bool Owner(int32_t pid, uid_t &uid)
+Answer Has(int32_t pid, uid_t uid)
 {
-	struct stat st;
+	unsigned long ids[4];
+	std::string text;
 
-	if (stat(Path(pid, "").c_str(), &st) != 0)
-		return false;
-	uid = st.st_uid;
-	return true;
+	if (!Read(Path(pid, "status"), text))
+		return Answer::kUnknown;
+	size_t line = text.find("\nUid:");
+	if (line == std::string::npos ||
+	    sscanf(text.c_str() + line, "\nUid: %lu %lu %lu %lu", &ids[0], &ids[1], &ids[2], &ids[3]) != 4)
+		return Answer::kUnknown;
+	for (unsigned long id : ids) {
+		if (id == uid)
+			return Answer::kYes;
+	}
+	return Answer::kNo;
 }
 
 Answer Maps(int32_t pid, const std::string &name)

@@ -23,7 +23,8 @@ bool StartTime(int32_t pid, uint64_t &ns);
 /* 'R', 'S', 'T' (stopped or traced) …; 0: no such process. */
 char State(int32_t pid);
 
-bool Owner(int32_t pid, uid_t &uid);
+/* Whether one of its four user ids is `uid`. /proc/PID itself is root's when the process is not dumpable. */
+Answer Has(int32_t pid, uid_t uid);
 
 /* Whether a process has a file of this name mapped. */
 Answer Maps(int32_t pid, const std::string &name);

@@ -47,20 +47,27 @@ int Reader::Open(const std::string &path, const ReaderSetup &setup)
 	dir_ = Descriptor(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	if (!dir_.valid())
 		return -errno;
+	if (!setup.far.path.empty()) {
+		Descriptor far = OpenFar(setup.far);
+		if (far.valid()) {
+			home_ = std::exchange(dir_, std::move(far));
+			path_ = "/proc/self/fd/" + std::to_string(dir_.get());
+		}
+	}
 	int rc = hub_.Open(dir_.get(), setup.hub, setup.create);
 	if (rc == 0)
 		rc = watch_.Ready();
 	if (rc != 0)
 		return rc;
 	watch_.set_quiet_ns(setup.quiet_ns);
-	discovery_.Open(dir_.get(), path);
+	discovery_.Open(dir_.get(), path_);
 	Scan();
 	return 0;
 }
 
 int Reader::Start(std::function<void()> wake)
 {
-	int rc = spool_.Open(dir_.get(), setup_.spool_max, setup_.from);
+	int rc = spool_.Open(home_.valid() ? home_.get() : dir_.get(), setup_.spool_max, setup_.from);
 
 	if (rc != 0) {
 		spool_.Close();
@@ -82,6 +89,12 @@ int Reader::Start(std::function<void()> wake)
 	thread_ = std::thread([this] { Run(); });
 	pthread_sigmask(SIG_SETMASK, &old, nullptr);
 	return 0;
+}
+
+void Reader::RemoveFar()
+{
+	if (home_.valid())
+		EmptyFar(dir_.get(), setup_.far);
 }
 
 /* A batch may have been published and its tails not moved when the last reader was killed. */

@@ -18,6 +18,7 @@
 #include "channel.h"
 #include "discovery.h"
 #include "drain.h"
+#include "far.h"
 #include "hub.h"
 #include "process.h"
 #include "spool.h"
@@ -26,6 +27,7 @@ namespace scope {
 
 struct ReaderSetup {
 	HubSetup hub;
+	FarPlace far; /* the channels lie in another mount namespace; path empty: they do not */
 	bool create = false;
 	uint64_t spool_max = 0;
 	uint64_t from = 0;
@@ -39,7 +41,10 @@ class Reader {
 	}
 	~Reader();
 
-	/* Opens folder and hub, finds the channels that are there. 0, -ENOENT (no hub), -EPROTO or -errno. */
+	/*
+	 * Opens folder and hub, finds the channels that are there. A far place that is gone for good is as an empty folder:
+	 * what is in the spool is still to be had. 0, -ENOENT (no hub), -EPROTO or -errno.
+	 */
 	int Open(const std::string &path, const ReaderSetup &setup);
 
 	/*
@@ -74,6 +79,13 @@ class Reader {
 	{
 		return dir_.get();
 	}
+	/* The channels are elsewhere than the spool. */
+	bool IsFar() const
+	{
+		return home_.valid();
+	}
+	/* Removes a far folder with all of ours in it; the caller knows that nobody uses it any more. */
+	void RemoveFar();
 	/* The consumer is alive: without this the heartbeat stops once the spool is full. */
 	void Touch();
 
@@ -93,7 +105,8 @@ class Reader {
 
 	std::string path_;
 	ReaderSetup setup_;
-	Descriptor dir_;
+	Descriptor dir_;  /* hub, channels */
+	Descriptor home_; /* spool, when that is another folder */
 	Hub hub_;
 	Spool spool_;
 	Drainer drainer_;

@@ -14,8 +14,7 @@ static long now_us(void)
 	return ts.tv_sec * 1000000L + ts.tv_nsec / 1000;
 }
 
-int sc_inject_process(pid_t pid, uint32_t op, const char *library, const char *dir, long *stopped_us,
-		      struct sc_inject_error *err)
+int sc_inject_process(pid_t pid, const struct sc_inject_what *what, long *stopped_us, struct sc_inject_error *err)
 {
 	struct sc_target t = {.mem = -1, .err = err};
 	long from = now_us();
@@ -25,7 +24,7 @@ int sc_inject_process(pid_t pid, uint32_t op, const char *library, const char *d
 		return e;
 	e = sc_target_open_calls(&t);
 	if (e == 0)
-		e = sc_target_inject(&t, op, library, dir);
+		e = sc_target_inject(&t, what);
 	sc_target_release(&t);
 	if (stopped_us)
 		*stopped_us = now_us() - from;

@@ -64,7 +64,10 @@ static int inject(struct sc_target *t, pid_t pid, const struct sc_exec_help *h)
 
 	if (err == 0)
 		err = sc_target_open_calls(t);
-	return err == 0 ? sc_target_inject(t, SC_INJECT_EXEC, h->libscope, h->dir) : err;
+	return err == 0 ? sc_target_inject(t, &(struct sc_inject_what){.op = SC_INJECT_EXEC,
+								       .library = h->libscope,
+								       .dir = h->dir})
+			: err;
 }
 
 static void help(pid_t pid, int ready, const struct sc_exec_help *h)

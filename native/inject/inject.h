@@ -15,13 +15,19 @@ struct sc_inject_error {
 	char text[512];
 };
 
+struct sc_inject_what {
+	uint32_t op;         /* of scope/inject.h */
+	const char *library; /* libscope.so, as we reach it */
+	const char *inside;  /* … as the target reaches it; "": it does not, NULL: the same path */
+	const char *dir;     /* SCOPE_DIR, as the target reaches it */
+};
+
 /*
- * Attaches to a running process (op SC_INJECT_ATTACH or _DETACH of scope/inject.h): stops its threads,
- * calls the library there (maps it first when it is absent), lets them go on.
+ * Attaches to or detaches from a running process: stops its threads, calls the library there (maps it first when
+ * it is absent), lets them go on.
  * 0 and *stopped_us, the time the threads stood; -errno and err->text. The target is unharmed either way.
  */
-int sc_inject_process(pid_t pid, uint32_t op, const char *library, const char *dir, long *stopped_us,
-		      struct sc_inject_error *err);
+int sc_inject_process(pid_t pid, const struct sc_inject_what *what, long *stopped_us, struct sc_inject_error *err);
 
 struct sc_crash_options;
 

@@ -102,13 +102,49 @@ static long remote_mmap(struct sc_target *t, uint64_t at, uint64_t n, int prot, 
 	return sc_target_syscall(t, SYS_mmap, arg);
 }
 
+static void close_inside(struct sc_target *t, long fd)
+{
+	const uint64_t arg[6] = {(uint64_t)fd};
+
+	if (fd >= 0)
+		sc_target_syscall(t, SYS_close, arg);
+}
+
 /* Opens the library's file inside the target; -errno where its root does not have it. */
-static long remote_open(struct sc_target *t, const char *path, uint64_t scratch)
+static long open_inside(struct sc_target *t, const char *path, uint64_t scratch)
 {
 	const uint64_t arg[6] = {(uint64_t)AT_FDCWD, scratch, O_RDONLY | O_CLOEXEC, 0, 0, 0};
 	int err = sc_target_write(t, scratch, path, strlen(path) + 1);
 
 	return err < 0 ? err : sc_target_syscall(t, SYS_openat, arg);
+}
+
+/* A copy of the library in memory that has a name, so that maps show what it is: no file is needed there. */
+static long copy_inside(struct sc_target *t, const struct file *f, uint64_t scratch)
+{
+	static const char name[] = "libscope.so";
+	const uint64_t arg[6] = {scratch, MFD_CLOEXEC};
+	char path[64];
+	size_t done = 0;
+	ssize_t n = 1;
+	long fd;
+	int ours, err = sc_target_write(t, scratch, name, sizeof(name));
+
+	if (err < 0)
+		return err;
+	fd = sc_target_syscall(t, SYS_memfd_create, arg);
+	if (fd < 0)
+		return fd;
+	snprintf(path, sizeof(path), "/proc/%d/fd/%ld", (int)t->lead->tid, fd);
+	ours = open(path, O_WRONLY | O_CLOEXEC);
+	while (ours >= 0 && done < f->size && (n = write(ours, f->bytes + done, f->size - done)) > 0)
+		done += (size_t)n;
+	if (ours >= 0)
+		close(ours);
+	if (done == f->size)
+		return fd;
+	close_inside(t, fd);
+	return -EIO;
 }
 
 static int prot_of(const Elf64_Phdr *p)
@@ -169,13 +205,14 @@ static int relocate(struct sc_target *t, const struct file *f, uint64_t base)
 /* Base of the library where it is mapped already (loaded at start, or by an earlier attach), or 0. */
 static uint64_t mapped_at(pid_t pid, const char *library)
 {
+	static const char gone[] = " (deleted)";
 	char path[64], line[4352];
 	const char *name = strrchr(library, '/');
 	unsigned long lo, hi, off;
 	uint64_t base = 0;
 	FILE *f;
 
-	name = name ? name : library;
+	name = name ? name + 1 : library;
 	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
 	f = fopen(path, "re");
 	if (!f)
@@ -184,7 +221,10 @@ static uint64_t mapped_at(pid_t pid, const char *library)
 		size_t n = strcspn(line, "\n");
 
 		line[n] = '\0';
-		if (n > strlen(name) && strcmp(line + n - strlen(name), name) == 0 &&
+		/* A copy in memory, or a file that was replaced since. */
+		if (n > strlen(gone) && strcmp(line + n - strlen(gone), gone) == 0)
+			line[n -= strlen(gone)] = '\0';
+		if (n > strlen(name) && strcmp(line + n - strlen(name), name) == 0 && strchr("/:", line[n - strlen(name) - 1]) &&
 		    sscanf(line, "%lx-%lx %*s %lx", &lo, &hi, &off) == 3 && off == 0)
 			base = lo;
 	}
@@ -192,23 +232,43 @@ static uint64_t mapped_at(pid_t pid, const char *library)
 	return base;
 }
 
-static int map_fresh(struct sc_target *t, const struct file *f, const char *library, uint64_t *base)
+static int map_segments(struct sc_target *t, const struct file *f, uint64_t base, long fd)
 {
-	uint64_t span = span_of(f), arg[6] = {0};
-	long at = remote_mmap(t, 0, span + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	long fd;
 	int err = 0;
+
+	for (int i = 0; i < f->eh->e_phnum && err == 0; i++)
+		if (f->ph[i].p_type == PT_LOAD)
+			err = map_segment(t, f, &f->ph[i], base, (int)fd);
+	return err;
+}
+
+/*
+ * Its file where the target reaches one, else a named copy, else plain memory: a root without the file, a mount
+ * that allows no code, a filter against memfd_create.
+ */
+static int map_fresh(struct sc_target *t, const struct file *f, const char *inside, uint64_t *base)
+{
+	long at = remote_mmap(t, 0, span_of(f) + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int err = -ENOENT;
 
 	if (at < 0)
 		return (int)at;
-	fd = remote_open(t, library, (uint64_t)at);
 	*base = (uint64_t)at;
-	for (int i = 0; i < f->eh->e_phnum && err == 0; i++)
-		if (f->ph[i].p_type == PT_LOAD)
-			err = map_segment(t, f, &f->ph[i], *base, fd < 0 ? -1 : (int)fd);
-	if (fd >= 0) {
-		arg[0] = (uint64_t)fd;
-		sc_target_syscall(t, SYS_close, arg);
+	for (int way = 0; way < 3 && err < 0; way++) {
+		long fd = -1;
+
+		if (way == 0)
+			fd = *inside ? open_inside(t, inside, *base) : -ENOENT;
+		else if (way == 1)
+			fd = copy_inside(t, f, *base);
+		if (way < 2 && fd < 0)
+			continue;
+		err = map_segments(t, f, *base, fd);
+		close_inside(t, fd);
+		/* The next way writes its file's name here again. */
+		if (err < 0 && remote_mmap(t, *base, span_of(f), PROT_READ | PROT_WRITE,
+					   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) < 0)
+			return err;
 	}
 	return err < 0 ? err : relocate(t, f, *base);
 }
@@ -221,7 +281,7 @@ static int is_same(struct sc_target *t, const struct file *f, uint64_t base)
 	return f->size >= PAGE && sc_target_read(t, base, page, PAGE) == 0 && memcmp(page, f->bytes, PAGE) == 0;
 }
 
-int sc_target_map_library(struct sc_target *t, const char *library, uint64_t *entry)
+int sc_target_map_library(struct sc_target *t, const char *library, const char *inside, uint64_t *entry)
 {
 	struct file f = {0};
 	uint64_t base = mapped_at(t->pid, library), value;
@@ -236,7 +296,7 @@ int sc_target_map_library(struct sc_target *t, const char *library, uint64_t *en
 		err = sc_target_fail(t, ESTALE, "process %d has another build of %s in it: use the `scope` it was started with",
 				     (int)t->pid, library);
 	if (err == 0 && !base) {
-		err = map_fresh(t, &f, library, &base);
+		err = map_fresh(t, &f, inside, &base);
 		if (err < 0)
 			sc_target_fail(t, -err, "cannot map %s into process %d: %s", library, (int)t->pid,
 				       strerror(-err));
@@ -260,7 +320,7 @@ static int move_on(struct sc_target *t, struct sc_inject *in)
 	return err;
 }
 
-int sc_target_inject(struct sc_target *t, uint32_t op, const char *library, const char *dir)
+int sc_target_inject(struct sc_target *t, const struct sc_inject_what *what)
 {
 	struct sc_inject *in = calloc(1, sizeof(*in));
 	uint64_t entry, size = (sizeof(*in) + STACK + PAGE - 1) & ~(PAGE - 1), ret, arg[6] = {0};
@@ -269,7 +329,7 @@ int sc_target_inject(struct sc_target *t, uint32_t op, const char *library, cons
 
 	if (!in)
 		return -ENOMEM;
-	err = sc_target_map_library(t, library, &entry);
+	err = sc_target_map_library(t, what->library, what->inside ? what->inside : what->library, &entry);
 	if (err < 0)
 		goto out;
 	at = remote_mmap(t, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -278,9 +338,9 @@ int sc_target_inject(struct sc_target *t, uint32_t op, const char *library, cons
 		goto out;
 	}
 	in->magic = SC_INJECT_MAGIC;
-	in->op = op;
+	in->op = what->op;
 	in->threads = t->count < SC_INJECT_THREADS ? t->count : SC_INJECT_THREADS;
-	snprintf(in->dir, sizeof(in->dir), "%s", dir);
+	snprintf(in->dir, sizeof(in->dir), "%s", what->dir);
 	for (unsigned i = 0; i < in->threads; i++)
 		in->ip[i] = t->thread[i].regs.rip;
 	for (int tries = 0; tries < 1000; tries++) {

@@ -54,9 +54,12 @@ int sc_target_call(struct sc_target *t, uint64_t function, uint64_t arg, uint64_
 /* One instruction of another thread. 0 or -errno. */
 int sc_target_step(struct sc_target *t, struct sc_thread *th);
 
-/* Maps the library (or finds it mapped) and gives the address of scope_inject. 0 or -errno. */
-int sc_target_map_library(struct sc_target *t, const char *library, uint64_t *entry);
-/* Calls op in a target whose threads are stopped. 0 or -errno. */
-int sc_target_inject(struct sc_target *t, uint32_t op, const char *library, const char *dir);
+/*
+ * Maps the library (or finds it mapped) and gives the address of scope_inject. inside: its path in the target's
+ * root, "" when it has none. 0 or -errno.
+ */
+int sc_target_map_library(struct sc_target *t, const char *library, const char *inside, uint64_t *entry);
+/* Calls the library in a target whose threads are stopped. 0 or -errno. */
+int sc_target_inject(struct sc_target *t, const struct sc_inject_what *what);
 
 #endif

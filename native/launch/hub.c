@@ -48,8 +48,11 @@ int sc_hub_default(const struct sc_session *s, const struct sc_install *in)
 
 	snprintf(path, sizeof(path), "%s/hub", s->channels);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	/* `prepare` made it, as us. */
+	if (fd < 0 && errno == EEXIST)
+		return s->owner != getuid() && lchown(path, s->owner, (gid_t)-1) < 0 ? -errno : 0;
 	if (fd < 0)
-		return errno == EEXIST ? 0 : -errno;
+		return -errno;
 	err = -posix_fallocate(fd, 0, sizeof(*hub));
 	if (err == 0 && s->owner != getuid() && fchown(fd, s->owner, (gid_t)-1) < 0)
 		err = -errno;

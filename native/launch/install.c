@@ -16,14 +16,12 @@ static void cut_last(char *path)
 		*slash = '\0';
 }
 
-int sc_install_find(struct sc_install *in)
+int sc_install_look(struct sc_install *in)
 {
 	ssize_t n = readlink("/proc/self/exe", in->launcher, sizeof(in->launcher) - 1);
 
-	if (n < 0) {
-		fprintf(stderr, "scope: cannot read /proc/self/exe: %s\n", strerror(errno));
-		return -1;
-	}
+	if (n < 0)
+		return -errno;
 	in->launcher[n] = '\0';
 	/* <root>/build/bin/scope */
 	memcpy(in->root, in->launcher, (size_t)n + 1);
@@ -32,11 +30,18 @@ int sc_install_find(struct sc_install *in)
 	if (snprintf(in->libscope, sizeof(in->libscope), "%s/build/lib/libscope.so", in->root) >=
 		    (int)sizeof(in->libscope) ||
 	    snprintf(in->cli, sizeof(in->cli), "%s/dist/main.js", in->root) >=
-		    (int)sizeof(in->cli)) {
-		fprintf(stderr, "scope: path of the installation is too long: %s\n", in->root);
-		return -1;
-	}
+		    (int)sizeof(in->cli))
+		return -ENAMETOOLONG;
 	return 0;
+}
+
+int sc_install_find(struct sc_install *in)
+{
+	int err = sc_install_look(in);
+
+	if (err < 0)
+		fprintf(stderr, "scope: cannot find the installation by /proc/self/exe: %s\n", strerror(-err));
+	return err < 0 ? -1 : 0;
 }
 
 void sc_home(char *out, size_t size)

@@ -27,7 +27,9 @@ struct sc_session {
 	char plans[PATH_MAX];    /* $SCOPE_HOME/plans */
 };
 
-/* Fills all paths from /proc/self/exe. 0, or -1 with a message on stderr. */
+/* Fills all paths from /proc/self/exe. 0 or -errno. */
+int sc_install_look(struct sc_install *in);
+/* The same. 0, or -1 with a message on stderr. */
 int sc_install_find(struct sc_install *in);
 
 /* $SCOPE_HOME, else $HOME/.scope, else $TMPDIR/.scope, else /tmp/.scope; absolute. */
@@ -44,8 +46,8 @@ void sc_session_drop(const struct sc_session *s);
 /* Makes SCOPE_DIR/hub with the default control block when it is absent. 0 or -errno. */
 int sc_hub_default(const struct sc_session *s, const struct sc_install *in);
 
-/* Starts the session relay in the background, in a session of its own. 0 or -errno. */
-int sc_relay_start(const struct sc_session *s, const struct sc_install *in);
+/* Starts the session relay in the background, in a session of its own. hub_dir: an open folder, -1: s->channels. 0 or -errno. */
+int sc_relay_start(const struct sc_session *s, const struct sc_install *in, int hub_dir);
 
 /*
  * Resolves a command as a shell does. Returns 0 and fills path, or the exit status the shell gives:
@@ -84,18 +86,20 @@ int sc_watch(const struct sc_install *in, int flagc, char **flags, int argc, cha
 /* A Go duration (`5s`, `1h500ms`) in nanoseconds. 0 or -EINVAL. */
 int sc_duration_parse(const char *text, uint64_t *ns);
 
+struct sc_far;
+
 /*
  * Computes the patch plans that are missing for what a program will map, or what a process has mapped, into the
- * folder plans. Whatever goes wrong is left to the library, which can do the same.
+ * folder plans; far: copied to there, too. Whatever goes wrong is left to the library, which can do the same.
  */
 void sc_plans_prepare(const char *program, const char *plans);
-void sc_plans_prepare_process(pid_t pid, const char *plans);
+void sc_plans_prepare_process(pid_t pid, const char *plans, const struct sc_far *far);
 
 /* `scope CMD…` and `scope run [flags] -- CMD…`. Returns an exit status only when nothing was run. */
 int sc_run(const struct sc_install *in, int flagc, char **flags, int argc, char **argv);
 
 /* Becomes the static program path with the library in it; SCOPE_DIR says where its channel goes. */
-int sc_inject_exec(const struct sc_install *in, const char *path, char **argv);
+int sc_inject_exec(const char *path, char **argv);
 
 /* `scope attach …`, `scope detach …`: exit status. */
 int sc_attach(const struct sc_install *in, int argc, char **argv);

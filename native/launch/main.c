@@ -97,6 +97,8 @@ int main(int argc, char **argv)
 {
 	struct sc_install in;
 
+	if (argc > 2 && strcmp(argv[1], SC_INJECT_EXEC_WORD) == 0)
+		return sc_inject_exec(argv[2], argv + 3);
 	if (sc_install_find(&in) < 0)
 		return 1;
 	if (argc < 2 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0) {
@@ -125,8 +127,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "scope: unknown flag %s\nTry: scope --help\n", argv[1]);
 		return 2;
 	}
-	if (strcmp(argv[1], SC_INJECT_EXEC_WORD) == 0 && argc > 2)
-		return sc_inject_exec(&in, argv[2], argv + 3);
 	if (strcmp(argv[1], "run") == 0 || strcmp(argv[1], "watch") == 0)
 		return run_command(&in, argv[1], argc - 2, argv + 2);
 	if (strcmp(argv[1], "attach") == 0 || strcmp(argv[1], "detach") == 0) {

@@ -9,14 +9,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "launch/far.h"
 #include "launch/launch.h"
 #include "patch/store.h"
 
 /* Where libc lies beside the dynamic loader. */
 static const char *const beside_loader[] = {"libc.so.6", "libpthread.so.0"};
 
-/* One object: its plan is computed and stored when it is absent. Copies its loader's path when it has one. */
-static void prepare_file(const char *path, const char *plans, char *loader, size_t size)
+/* One object: its plan is computed and stored when it is absent, and brought to the target. Copies its loader's path when it has one. */
+static void prepare_file(const char *path, const char *plans, const struct sc_far *far, char *loader, size_t size)
 {
 	struct sc_object object = {.path = path};
 	struct sc_plan_source source;
@@ -46,6 +47,8 @@ static void prepare_file(const char *path, const char *plans, char *loader, size
 		}
 		/* A dynamic program's calls are in its libraries; Go's are its own, and their scan is the library's. */
 		if (!(loader && name) && sc_plan_get(plans, &object, &source) == 0) {
+			if (far)
+				sc_far_put_plan(far, source.plan, source.fd);
 			munmap(source.plan, source.map_size);
 			if (source.fd >= 0)
 				close(source.fd);
@@ -58,16 +61,16 @@ void sc_plans_prepare(const char *program, const char *plans)
 {
 	char loader[PATH_MAX], real[PATH_MAX], *slash;
 
-	prepare_file(program, plans, loader, sizeof(loader));
+	prepare_file(program, plans, NULL, loader, sizeof(loader));
 	if (!loader[0] || !realpath(loader, real))
 		return;
-	prepare_file(real, plans, NULL, 0);
+	prepare_file(real, plans, NULL, NULL, 0);
 	slash = strrchr(real, '/');
 	for (size_t i = 0; slash && i < sizeof(beside_loader) / sizeof(*beside_loader); i++) {
 		if ((size_t)(slash + 1 - real) + strlen(beside_loader[i]) >= sizeof(real))
 			return;
 		strcpy(slash + 1, beside_loader[i]);
-		prepare_file(real, plans, NULL, 0);
+		prepare_file(real, plans, NULL, NULL, 0);
 	}
 }
 
@@ -83,13 +86,13 @@ static bool makes_calls(const char *path)
 	return false;
 }
 
-void sc_plans_prepare_process(pid_t pid, const char *plans)
+void sc_plans_prepare_process(pid_t pid, const char *plans, const struct sc_far *far)
 {
 	char path[PATH_MAX + 64], line[PATH_MAX + 256], last[PATH_MAX] = "", loader[PATH_MAX];
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	prepare_file(path, plans, loader, sizeof(loader));
+	prepare_file(path, plans, far, loader, sizeof(loader));
 	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
 	f = fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f)) {
@@ -102,7 +105,7 @@ void sc_plans_prepare_process(pid_t pid, const char *plans)
 			continue;
 		snprintf(last, sizeof(last), "%s", name);
 		snprintf(path, sizeof(path), "/proc/%d/root%s", (int)pid, name);
-		prepare_file(path, plans, NULL, 0);
+		prepare_file(path, plans, far, NULL, 0);
 	}
 	if (f)
 		fclose(f);

@@ -47,7 +47,7 @@ static void become_relay(const struct sc_session *s, const struct sc_install *in
 }
 
 /* Tells the library that a relay is on its way: a burst in the meantime waits instead of being lost. */
-static void announce(const struct sc_session *s)
+static void announce(const struct sc_session *s, int hub_dir)
 {
 	char path[PATH_MAX + 8];
 	struct timespec now;
@@ -55,7 +55,7 @@ static void announce(const struct sc_session *s)
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/hub", s->channels);
-	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(hub_dir, hub_dir < 0 ? path : "hub", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return;
 	hub = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -69,7 +69,7 @@ static void announce(const struct sc_session *s)
 	munmap(hub, 4096);
 }
 
-int sc_relay_start(const struct sc_session *s, const struct sc_install *in)
+int sc_relay_start(const struct sc_session *s, const struct sc_install *in, int hub_dir)
 {
 	int status;
 	pid_t child = fork();
@@ -87,6 +87,6 @@ int sc_relay_start(const struct sc_session *s, const struct sc_install *in)
 		if (errno != EINTR)
 			return -errno;
 	if (status == 0)
-		announce(s);
+		announce(s, hub_dir);
 	return status == 0 ? 0 : -EAGAIN;
 }

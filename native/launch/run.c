@@ -112,7 +112,7 @@ int sc_run_begin(const struct sc_install *in, struct sc_session *s, int flagc, c
 	if (err < 0)
 		fprintf(stderr, "scope: %s: %s; the command runs unscoped\n", s->channels,
 			strerror(-err));
-	err = sc_relay_start(s, in);
+	err = sc_relay_start(s, in, -1);
 	if (err < 0)
 		fprintf(stderr, "scope: cannot start the relay: %s; read the session later\n",
 			strerror(-err));
@@ -217,14 +217,16 @@ int sc_run(const struct sc_install *in, int flagc, char **flags, int argc, char 
 	return status != 0 ? status : sc_run_exec(in, &s, path, argv);
 }
 
-int sc_inject_exec(const struct sc_install *in, const char *path, char **argv)
+/* Whatever is missing, a /proc for example, the program runs: it did not ask for us. */
+int sc_inject_exec(const char *path, char **argv)
 {
 	const char *dir = getenv("SCOPE_DIR");
+	struct sc_install in;
 	char notes[PATH_MAX + 16];
 
-	if (dir && *dir) {
+	if (dir && *dir && sc_install_look(&in) == 0) {
 		snprintf(notes, sizeof(notes), "%s/notes", dir);
-		ask_for_help(&(struct sc_exec_help){.libscope = in->libscope, .dir = dir, .notes = notes}, path);
+		ask_for_help(&(struct sc_exec_help){.libscope = in.libscope, .dir = dir, .notes = notes}, path);
 	}
 	execv(path, argv);
 	return errno == ENOENT ? 127 : 126;

@@ -174,7 +174,7 @@ int sc_session_begin(struct sc_session *s, int argc, char **argv)
 
 void sc_session_drop(const struct sc_session *s)
 {
-	static const char *const files[] = {"args.json", "scope.yml", "crash", "relay.log", "channels"};
+	static const char *const files[] = {"args.json", "scope.yml", "crash", "relay.log", "channels", "far"};
 	char path[PATH_MAX + 16];
 
 	snprintf(path, sizeof(path), "%s/hub", s->channels);

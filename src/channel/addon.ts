@@ -82,6 +82,9 @@ export interface NativeFolder {
   position(): number;
   release(key: number): boolean;
   stats(out: Float64Array): void;
+  /** A path to the channels while the folder is open, when they lie in another mount namespace. */
+  far(): string | undefined;
+  removeFar(): void;
 }
 
 /** What the lines of one image's fs.open and fs.close share, as bytes. */

@@ -152,6 +152,14 @@ class NativeChannelFolder implements ChannelFolder {
     };
   }
 
+  get channelDir(): string {
+    return (this.#closed ? undefined : this.#native.far()) ?? this.dir;
+  }
+
+  removeFar(): void {
+    if (!this.#closed) this.#native.removeFar();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.stats();

@@ -161,6 +161,8 @@ export interface FolderOptions extends HubOptions {
   from?: number;
   /** Channels of processes we cannot see end after so many quiet seconds; default a day. */
   quietSeconds?: number;
+  /** Where hub and channels lie in another mount namespace: the line that `scope attach` left in the session. */
+  far?: string;
 }
 
 export interface FolderStats {
@@ -210,6 +212,10 @@ export interface ChannelFolder {
   /** Forget an ended and drained channel: unmapped, and unlinked as soon as its records are committed. */
   release(channel: Channel): void;
   stats(): FolderStats;
+  /** Where the channels are, while it is open: `dir`, or a path into another mount namespace. */
+  readonly channelDir: string;
+  /** Removes the channels' folder in another mount namespace; nothing when they are in `dir`. */
+  removeFar(): void;
   /** Stop the thread (bounded), unmap. Safe twice. What was not committed stays for the next reader. */
   close(): void;
 }

@@ -5,13 +5,18 @@ import type {Command} from 'commander';
 import {NATIVE} from '../base/root.js';
 import type {Action, Context} from './context.js';
 import {addRunFlags} from './run-flags.js';
+import {ROOTDIR} from './scoped.js';
 
 type Run = (action: (context: Context) => Action) => Promise<void>;
 
 export function defineAttach(command: Command, run: Run): void {
   addRunFlags(command)
     .description('observe a running process from now on')
-    .argument('<PID|NAME>', 'the process, or a part of its name that only it has')
+    .option('--all', 'every process with such a name, each in a session of its own')
+    .option('-i, --inspect', 'then show configuration and state')
+    .option('-j, --json', 'with --inspect, on one line')
+    .option('-R, --rootdir <path>', ROOTDIR)
+    .argument('<PID|NAME>', 'the process, or a part of its name; of several, a terminal is asked')
     .action(() => run(launch));
 }
 
@@ -20,7 +25,8 @@ export function defineDetach(command: Command, run: Run): void {
     .description('take the library out of a process again')
     .option('-a, --all', 'every scoped process')
     .option('-w, --wait', 'accepted for scripts; detaching is done when the command returns')
-    .argument('[PID|NAME]', 'the process, or a part of its name')
+    .option('-R, --rootdir <path>', ROOTDIR)
+    .argument('[PID|NAME]', 'the process, or a part of its name; left out, a terminal is asked')
     .action(() => run(launch));
 }
 

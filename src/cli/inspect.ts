@@ -11,12 +11,24 @@ import {type Session, writerLives} from '../session/history.js';
 import {FILES} from '../session/layout.js';
 import {readStatus} from '../session/status.js';
 import {type Action, type Context, UsageError} from './context.js';
-import {type ScopedProcess, scopedProcess, scopedProcesses, sessionOf, withChannel} from './scoped.js';
+import {
+  type Host,
+  ROOTDIR,
+  type ScopedProcess,
+  scopedProcess,
+  scopedProcesses,
+  sessionOf,
+  withChannel,
+} from './scoped.js';
+import {settleSession} from './settled.js';
 
-interface Flags {
+interface Flags extends Host {
   all?: boolean;
   json?: boolean;
 }
+
+/** A relay that was just started is there after so long. */
+const RELAY_MS = 3_000;
 
 export function defineInspect(
   command: Command,
@@ -27,22 +39,25 @@ export function defineInspect(
     .argument('[PID|NAME]', 'the process; may be left out when there is only one')
     .option('-a, --all', 'every scoped process')
     .option('-j, --json', 'one line for each process')
+    .option('-R, --rootdir <path>', ROOTDIR)
     .action((word: string | undefined, flags: Flags) => run((context) => inspect(context, word, flags)));
 }
 
-async function inspect(context: Context, word: string | undefined, flags: Flags): Action {
+/** Also what `attach --inspect` and `update --inspect` end with. */
+export async function inspect(context: Context, word: string | undefined, flags: Flags): Action {
   if (flags.all && word !== undefined) {
     throw new UsageError('--all flag is mutually exclusive with PID or <process_name>');
   }
-  const objects = choose(word, flags).map((p) => describeScoped(context, p));
+  const objects: Record<string, unknown>[] = [];
+  for (const scoped of choose(word, flags)) objects.push(await describeScoped(context, scoped));
   if (flags.json) for (const o of objects) context.print(JSON.stringify(o));
   else context.print(JSON.stringify(objects.length === 1 ? objects[0] : objects, undefined, 3));
   return 0;
 }
 
 function choose(word: string | undefined, flags: Flags): ScopedProcess[] {
-  if (word !== undefined) return [scopedProcess(word)];
-  const {found} = scopedProcesses();
+  if (word !== undefined) return [scopedProcess(word, flags)];
+  const {found} = scopedProcesses(flags);
   if (found.length === 0)
     throw new ScopeError('SCOPE_NOT_FOUND', 'Inspect failure: no scoped processes found');
   if (found.length > 1 && !flags.all) {
@@ -53,8 +68,9 @@ function choose(word: string | undefined, flags: Flags): ScopedProcess[] {
   return found;
 }
 
-function describeScoped(context: Context, scoped: ScopedProcess): Record<string, unknown> {
+async function describeScoped(context: Context, scoped: ScopedProcess): Promise<Record<string, unknown>> {
   const session = sessionOf(context.home, scoped);
+  if (session) await settleSession(context, session, RELAY_MS);
   return withChannel(scoped, (channel) => {
     const who = describe(channel);
     const config = configOf(context, session);
@@ -76,6 +92,7 @@ function describeScoped(context: Context, scoped: ScopedProcess): Record<string,
         uuid: who.uuid,
         id: who.id,
         machine_id: who.machineId,
+        ...(who.containerId !== '' && {container_id: who.containerId}),
         state: channel.state,
         muted: channel.control().muted,
       },

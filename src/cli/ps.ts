@@ -3,9 +3,9 @@
 import type {Command} from 'commander';
 import {type Column, table} from '../view/table.js';
 import type {Action, Context} from './context.js';
-import {type ScopedProcess, scopedProcesses, withChannel} from './scoped.js';
+import {type Host, ROOTDIR, type ScopedProcess, scopedProcesses, withChannel} from './scoped.js';
 
-interface Flags {
+interface Flags extends Host {
   json?: boolean;
 }
 
@@ -16,11 +16,12 @@ export function definePs(
   command
     .description('list scoped processes')
     .option('-j, --json', 'write one JSON object for each process')
+    .option('-R, --rootdir <path>', ROOTDIR)
     .action((flags: Flags) => run((context) => ps(context, flags)));
 }
 
 async function ps(context: Context, flags: Flags): Action {
-  const {found, hidden} = scopedProcesses();
+  const {found, hidden} = scopedProcesses(flags);
   if (hidden > 0 && process.getuid?.() !== 0) {
     context.warn('INFO: Run as root (or via sudo) to see all scoped processes');
   }

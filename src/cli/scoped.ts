@@ -1,35 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The scoped processes of this machine, found by the channel that they have mapped. */
-import {readdirSync, readFileSync, statSync} from 'node:fs';
-import {basename, dirname} from 'node:path';
+import {existsSync, readdirSync, readFileSync, statSync} from 'node:fs';
+import {basename, dirname, join} from 'node:path';
 import {ScopeError} from '../base/errors.js';
 import {type Channel, type ChannelFolder, openFolder} from '../channel/index.js';
 import {listSessions, type Session} from '../session/history.js';
 import {oneLine} from '../view/text.js';
 
 export interface ScopedProcess {
+  /** As the host's /proc numbers it. */
   pid: number;
   user: string;
   command: string;
-  /** Its channel file. */
+  /** Its channel file, by a path that we can open: in its own root when that is another one. */
   channel: string;
 }
 
+/** Where processes and users are looked up: `/`, or where a container has the root of its host. */
+export interface Host {
+  rootdir?: string;
+}
+
+/** What --rootdir is, for help. */
+export const ROOTDIR = 'in a container: where the root of its host is mounted';
+
+const procOf = (host: Host) => join(host.rootdir ?? '/', 'proc');
+
+/** Says so when there is no host's /proc below `--rootdir`. */
+export function checkRootdir({rootdir}: Host): void {
+  if (rootdir !== undefined && !existsSync(join(rootdir, 'proc/1')))
+    throw new ScopeError('SCOPE_NOT_FOUND', `${rootdir}: no root of a host with its /proc`);
+}
+
 /** Every process that has a channel mapped; `hidden` counts those whose maps may not be read. */
-export function scopedProcesses(): {found: ScopedProcess[]; hidden: number} {
-  const users = userNames();
+export function scopedProcesses(host: Host = {}): {found: ScopedProcess[]; hidden: number} {
+  checkRootdir(host);
+  const proc = procOf(host);
+  const users = userNames(host);
   const found: ScopedProcess[] = [];
   let hidden = 0;
-  for (const name of readdirSync('/proc')) {
+  for (const name of readdirSync(proc)) {
     if (!/^\d+$/.test(name)) continue;
+    const dir = join(proc, name);
     try {
-      const channel = mappedChannel(name);
+      const channel = mappedChannel(dir);
       if (channel === undefined) continue;
-      const {uid} = statSync(`/proc/${name}`);
+      const uid = userOf(dir);
       found.push({
         pid: Number(name),
         user: users.get(uid) ?? String(uid),
-        command: commandLine(name),
+        command: commandLine(dir),
         channel,
       });
     } catch (cause) {
@@ -39,23 +59,40 @@ export function scopedProcesses(): {found: ScopedProcess[]; hidden: number} {
   return {found: found.sort((a, b) => a.pid - b.pid), hidden};
 }
 
-/** Path of the channel; the relay has the same files mapped, but a relay has no library. */
-function mappedChannel(pid: string): string | undefined {
-  const maps = readFileSync(`/proc/${pid}/maps`, 'latin1');
+/** The channel; the relay has the same files mapped, but a relay has no library. */
+function mappedChannel(dir: string): string | undefined {
+  const maps = readFileSync(`${dir}/maps`, 'latin1');
   if (!maps.includes('libscope.so')) return undefined;
-  return /(\/\S*\/\d+\.[0-9a-f]+\.chan)/.exec(maps)?.[1];
+  const line = /([0-9a-f]+):([0-9a-f]+) (\d+) +(\/\S*\/\d+\.[0-9a-f]+\.chan)/.exec(maps);
+  if (line === null) return undefined;
+  const [, major, minor, inode, path] = line;
+  const st = statSync(path!, {throwIfNoEntry: false});
+  const ours =
+    st?.ino === Number(inode) && isDevice(st.dev, Number.parseInt(major!, 16), Number.parseInt(minor!, 16));
+  return ours ? path : `${dir}/root${path}`;
 }
 
-function commandLine(pid: string): string {
-  const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+/** st_dev as glibc packs it. */
+function isDevice(dev: number, major: number, minor: number): boolean {
+  return dev === (minor & 0xff) + (major & 0xfff) * 0x100 + (minor >>> 8) * 0x100000;
+}
+
+/** The effective user; the folder in /proc is root's when the process is not dumpable. */
+function userOf(dir: string): number {
+  return Number(/^Uid:\s+\d+\s+(\d+)/m.exec(readFileSync(`${dir}/status`, 'latin1'))?.[1] ?? 0);
+}
+
+function commandLine(dir: string): string {
+  const words = readFileSync(`${dir}/cmdline`, 'utf8')
     .split('\0')
     .filter((w) => w !== '');
-  return oneLine(words.join(' ')) || readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  return oneLine(words.join(' ')) || readFileSync(`${dir}/comm`, 'utf8').trim();
 }
 
-function userNames(): Map<number, string> {
+/** The host's users: the numbers are the host's, too. */
+export function userNames(host: Host): Map<number, string> {
   try {
-    const lines = readFileSync('/etc/passwd', 'utf8')
+    const lines = readFileSync(join(host.rootdir ?? '/', 'etc/passwd'), 'utf8')
       .split('\n')
       .map((l) => l.split(':'));
     return new Map(lines.filter((f) => f.length > 2).map((f) => [Number(f[2]), f[0]!]));
@@ -65,8 +102,8 @@ function userNames(): Map<number, string> {
 }
 
 /** The scoped process that a PID or a part of a name means; it must be one. */
-export function scopedProcess(word: string): ScopedProcess {
-  const {found} = scopedProcesses();
+export function scopedProcess(word: string, host: Host = {}): ScopedProcess {
+  const {found} = scopedProcesses(host);
   const matches = /^\d+$/.test(word)
     ? found.filter((p) => p.pid === Number(word))
     : found.filter((p) => basename(p.command.split(' ')[0] ?? '').includes(word));

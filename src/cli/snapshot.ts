@@ -7,14 +7,15 @@ import {
   mkdirSync,
   readFileSync,
   readlinkSync,
-  statSync,
   writeFileSync,
 } from 'node:fs';
 import {arch, hostname, release} from 'node:os';
 import {join} from 'node:path';
 import type {Command} from 'commander';
 import {ScopeError} from '../base/errors.js';
+import {containerId} from '../platform/container.js';
 import {type Action, type Context, UsageError} from './context.js';
+import {checkRootdir, type Host, ROOTDIR, userNames} from './scoped.js';
 import {packageVersion} from './version.js';
 
 const FOLDER = '/tmp/appscope';
@@ -26,14 +27,16 @@ export function defineSnapshot(
   command
     .description('write down what is known of a process')
     .argument('<PID>', 'the process')
-    .action((pid: string) => run((context) => snapshot(context, pid)));
+    .option('-R, --rootdir <path>', ROOTDIR)
+    .action((pid: string, flags: Host) => run((context) => snapshot(context, pid, flags)));
 }
 
-async function snapshot(context: Context, pid: string): Action {
+async function snapshot(context: Context, pid: string, host: Host): Action {
   if (!/^\d{1,10}$/.test(pid))
     throw new UsageError(`error parsing PID argument: ${pid}: expected a number`, 2);
+  checkRootdir(host);
   const now = new Date();
-  const facts = processFacts(pid, now);
+  const facts = processFacts(pid, now, host);
   const dir = ownFolder(join(FOLDER, pid));
   const path = join(dir, `snapshot_${Math.floor(now.getTime() / 1000)}`);
   // wx: what somebody put in our way is not written through.
@@ -56,17 +59,18 @@ function ownFolder(dir: string): string {
   return dir;
 }
 
-function processFacts(pid: string, now: Date): Record<string, unknown> {
+function processFacts(pid: string, now: Date, host: Host): Record<string, unknown> {
+  const dir = join(host.rootdir ?? '/', 'proc', pid);
   const read = (name: string): string => {
     try {
-      return readFileSync(`/proc/${pid}/${name}`, 'utf8');
+      return readFileSync(join(dir, name), 'utf8');
     } catch (cause) {
       const {code} = cause as NodeJS.ErrnoException;
       if (code === 'ENOENT' || code === 'ESRCH')
         throw new ScopeError('SCOPE_NOT_FOUND', `Snapshot failure: no process ${pid}`, {cause});
       throw new ScopeError(
         'SCOPE_PERMISSION',
-        `Snapshot failure: /proc/${pid}/${name}: ${(cause as Error).message}`,
+        `Snapshot failure: ${join(dir, name)}: ${(cause as Error).message}`,
         {cause},
       );
     }
@@ -75,27 +79,29 @@ function processFacts(pid: string, now: Date): Record<string, unknown> {
     read(name)
       .split('\0')
       .filter((w) => w !== '');
-  const {uid, gid} = statSync(`/proc/${pid}`, {throwIfNoEntry: false}) ?? {uid: -1, gid: -1};
+  const status = read('status');
+  const field = (name: string) => new RegExp(`^${name}:\\s+(.*)$`, 'm').exec(status)?.[1] ?? '';
+  const [uid, gid] = ['Uid', 'Gid'].map((name) => Number(field(name).split('\t')[1] ?? -1)) as [
+    number,
+    number,
+  ];
+  const inside = field('NSpid').split('\t').at(-1);
+  const container = containerId(read('cgroup'));
   return {
     Time: now.toISOString(),
     Version: packageVersion(),
-    Username: userName(uid),
+    Username: userNames(host).get(uid) ?? String(uid),
     Environment: list('environ'),
     Arch: arch(),
     Kernel: release(),
     ProcessName: read('comm').trim(),
-    ProcessPath: readlinkSync(`/proc/${pid}/exe`),
+    ProcessPath: readlinkSync(join(dir, 'exe')),
     ProcessArgs: list('cmdline').join(' '),
     Pid: Number(pid),
+    ...(inside !== undefined && inside !== pid && {NamespacePid: Number(inside)}),
+    ...(container !== '' && {ContainerId: container}),
     Uid: uid,
     Gid: gid,
     Hostname: hostname(),
   };
-}
-
-function userName(uid: number): string {
-  const lines = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .map((l) => l.split(':'));
-  return lines.find((f) => f[2] === String(uid))?.[0] ?? String(uid);
 }

@@ -15,12 +15,15 @@ import {hubOptions} from '../relay/hub.js';
 import {type Session, writerLives, writerPid} from '../session/history.js';
 import {FILES} from '../session/layout.js';
 import {type Action, type Context, UsageError} from './context.js';
+import {inspect} from './inspect.js';
 import {textSessionConfig} from './run-config.js';
-import {type ScopedProcess, scopedProcess, sessionOf} from './scoped.js';
+import {type Host, ROOTDIR, type ScopedProcess, scopedProcess, sessionOf} from './scoped.js';
 import {startRelay} from './settled.js';
 
-interface Flags {
+interface Flags extends Host {
   config?: string;
+  inspect?: boolean;
+  json?: boolean;
 }
 
 const STOP_MS = 10_000;
@@ -33,13 +36,17 @@ export function defineUpdate(
     .description('change the configuration of a running session')
     .argument('<PID>', 'a process of the session')
     .option('-c, --config <file>', 'the configuration; without it stdin is read')
+    .option('-i, --inspect', 'show the new configuration and state')
+    .option('-j, --json', 'with --inspect, on one line')
+    .option('-R, --rootdir <path>', ROOTDIR)
     .action((pid: string, flags: Flags) => run((context) => update(context, pid, flags)));
 }
 
 async function update(context: Context, pid: string, flags: Flags): Action {
   if (!/^\d{1,10}$/.test(pid))
     throw new UsageError(`error parsing PID argument: ${pid}: expected a number`, 2);
-  const scoped = scopedProcess(pid);
+  if (flags.json && !flags.inspect) throw new UsageError('--json needs --inspect');
+  const scoped = scopedProcess(pid, flags);
   const session = sessionOf(context.home, scoped);
   if (!session) {
     throw new ScopeError(
@@ -51,7 +58,9 @@ async function update(context: Context, pid: string, flags: Flags): Action {
   apply(scoped, session, textSessionConfig(session.workdir, text, file, context.env, process.cwd()));
   await restartRelay(session);
   context.warn('Update Scope configuration success.');
-  return 0;
+  if (!flags.inspect) return 0;
+  const {json = false, rootdir} = flags;
+  return inspect(context, pid, {json, ...(rootdir !== undefined && {rootdir})});
 }
 
 async function input(flags: Flags): Promise<{text: string; file: string}> {

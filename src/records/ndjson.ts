@@ -184,6 +184,7 @@ export function startMessage(start: Start, options: StartOptions = {}): Record<s
       process: {
         libscopever: RELEASE,
         pid: process.pid,
+        hostpid: process.hostPid && process.hostPid !== process.pid ? process.hostPid : undefined,
         ppid: process.ppid,
         gid: process.gid,
         groupname: process.groupname || undefined,
@@ -194,6 +195,7 @@ export function startMessage(start: Start, options: StartOptions = {}): Record<s
         cmd: process.cmd || undefined,
         id: process.id,
         cgroup: process.cgroup,
+        container_id: process.containerId || undefined,
         machine_id: process.machineId,
         uuid: process.uuid,
       },

@@ -46,6 +46,12 @@ function withoutEmpty(attributes: Attributes): Attributes {
   return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== ''));
 }
 
+/** `process.pid` is the number on the host where that is known, `process.vpid` the one in the process' own namespace. */
+function pids(process: Process): Attributes {
+  const {pid, hostPid} = process;
+  return hostPid && hostPid !== pid ? {'process.pid': hostPid, 'process.vpid': pid} : {'process.pid': pid};
+}
+
 /** Attributes of the resource, in ascending precedence: facts, `extra`, tags, then the target's own variables. */
 export function resourceOf(process: Process, extra: Record<string, string> = {}): Attributes {
   const {env} = process;
@@ -58,7 +64,7 @@ export function resourceOf(process: Process, extra: Record<string, string> = {})
   return withoutEmpty({
     'service.name': container ? String(container) : `unknown_service:${process.proc}`,
     'service.instance.id': instance,
-    'process.pid': process.pid,
+    ...pids(process),
     'process.parent_pid': process.ppid,
     'process.creation.time': created ? new Date(process.startTime * 1000).toISOString() : '',
     'process.executable.name': process.proc,

@@ -13,8 +13,10 @@ export type Attributes = Record<string, AttributeValue>;
 export interface Process {
   /** Unique in this relay: number of the channel. */
   readonly key: number;
-  /** As the process sees itself. */
+  /** As the process sees itself, as its parent and its uid are. */
   pid: number;
+  /** The same process in the relay's own pid namespace; 0: it is not seen there. */
+  hostPid?: number;
   ppid: number;
   /** Process name: basename of the executable. */
   proc: string;

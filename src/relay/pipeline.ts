@@ -6,6 +6,7 @@
  *   ChannelFolder -> batch -> ProcessImage -> its sources -> records -> sink.append ... sink.commit, folder.commit
  */
 import {existsSync} from 'node:fs';
+import {basename, join} from 'node:path';
 import {
   type Channel,
   type ChannelFolder,
@@ -184,8 +185,9 @@ export class Pipeline {
     this.#over.clear();
     this.#folder.commit();
     // The file stays until the spool is committed beyond its last record.
+    const {channelDir} = this.#folder;
     for (const paths of [this.#released, this.#overBefore])
-      for (const path of paths) if (!existsSync(path)) paths.delete(path);
+      for (const path of paths) if (!existsSync(join(channelDir, basename(path)))) paths.delete(path);
     this.#changed = false;
   }
 

@@ -4,34 +4,40 @@ import {createHash} from 'node:crypto';
 import {readFileSync, readlinkSync, realpathSync, statSync} from 'node:fs';
 import {basename, dirname, join, resolve} from 'node:path';
 import type {Channel} from '../channel/index.js';
+import {containerId} from '../platform/container.js';
 import type {Process} from '../records/types.js';
+import {accountName} from './accounts.js';
 import {BoundedMap} from './bounded-map.js';
 
 const ID_TAIL = 32;
-/** Accounts are read again after so long. */
-const ACCOUNTS_MS = 60_000;
 
 /** The Process of a channel, without tags: those come with its settings. */
 export function describe(channel: Channel): Process {
   const {header, info} = channel;
-  const proc = processName(info.exe, info.name, info.argv[0] ?? '', info.cwd);
-  const cmd = info.argv.length > 0 ? info.argv.join(' ') : info.exe;
+  const seen = outside(channel);
+  // Where it has no /proc it knows its executable by argv[0] only.
+  const exe = info.exe.startsWith('/') && info.name !== '' ? info.exe : seen.exe || info.exe;
+  const proc = processName(exe, info.name || basename(exe), info.argv[0] ?? '', info.cwd);
+  const cmd = info.argv.length > 0 ? info.argv.join(' ') : exe;
+  const cgroup = info.cgroup || (/^0::(.*)$/m.exec(seen.cgroup)?.[1] ?? '');
   return {
     key: channel.key,
     pid: header.pid,
+    hostPid: channel.hostPid,
     ppid: header.ppid,
     proc,
     cmd,
     args: info.argv,
-    exe: info.exe,
+    exe,
     cwd: info.cwd,
     host: info.host,
     uid: header.uid,
     gid: header.gid,
-    username: accountName('/etc/passwd', header.uid),
-    groupname: accountName('/etc/group', header.gid),
-    cgroup: `0::${info.cgroup}`,
-    containerId: /(?:^|[/:-])([0-9a-f]{64})(?:\.scope)?(?:$|\/)/.exec(info.cgroup)?.[1] ?? '',
+    username: accountName(channel, 'passwd', header.uid),
+    groupname: accountName(channel, 'group', header.gid),
+    cgroup: `0::${cgroup}`,
+    // A cgroup namespace hides the container's name from those inside.
+    containerId: containerId(info.cgroup) || containerId(seen.cgroup),
     machineId: info.machineId,
     uuid: imageUuid(channel),
     id: `${info.host}-${proc}-${cmd.slice(-ID_TAIL)}`,
@@ -41,6 +47,17 @@ export function describe(channel: Channel): Process {
     tags: {},
     env: info.env,
   };
+}
+
+/** What /proc says of a living process and it may not know itself: it has no /proc, or a cgroup namespace. */
+function outside(channel: Channel): {exe: string; cgroup: string} {
+  const {hostPid} = channel;
+  if (hostPid === 0 || channel.ended) return {exe: '', cgroup: ''};
+  try {
+    return {exe: exeOf(hostPid), cgroup: readFileSync(`/proc/${hostPid}/cgroup`, 'utf8')};
+  } catch {
+    return {exe: '', cgroup: ''};
+  }
 }
 
 /**
@@ -89,31 +106,6 @@ function imageUuid(channel: Channel): string {
     `${variant}${hex.slice(17, 20)}`,
     hex.slice(20, 32),
   ].join('-');
-}
-
-const accounts = new Map<string, {at: number; names: Map<number, string>}>();
-
-/** Name of an id in a file like /etc/passwd; empty when unknown. */
-function accountName(path: string, id: number): string {
-  let table = accounts.get(path);
-  if (table === undefined || Date.now() - table.at > ACCOUNTS_MS) {
-    table = {at: Date.now(), names: readAccounts(path)};
-    accounts.set(path, table);
-  }
-  return table.names.get(id) ?? '';
-}
-
-function readAccounts(path: string): Map<number, string> {
-  const names = new Map<number, string>();
-  try {
-    for (const line of readFileSync(path, 'utf8').split('\n')) {
-      const [name, , id] = line.split(':');
-      if (name && id && !names.has(Number(id))) names.set(Number(id), name);
-    }
-  } catch {
-    // No such file, in a container for example: ids have no names.
-  }
-  return names;
 }
 
 /** What is remembered of a process: its executable and its parent. */

@@ -167,7 +167,7 @@ export class SessionLoop {
     const {pipeline, writer, outputs, folder} = this.#parts;
     writer.behind = this.#more;
     const before = pipeline.notes.size;
-    for (const note of launcherNotes(folder.dir)) pipeline.notes.add(note);
+    for (const note of launcherNotes(folder.channelDir)) pipeline.notes.add(note);
     if (pipeline.dirty || pipeline.notes.size !== before) {
       const {seen, live} = pipeline.stats;
       const lost = pipeline.losses();

@@ -68,7 +68,10 @@ export async function runPipeline(parts: SessionParts): Promise<'over' | 'stoppe
       ...{folder, wake, pipeline, writer, outputs},
       ...{rootLives, goOn, patienceMs},
     }).run();
-    if (how === 'over') removeChannels(workdir);
+    if (how === 'over') {
+      folder.removeFar();
+      removeChannels(workdir);
+    }
     if (how === 'over' && outputs) writer.setStatus({state: 'sending'});
     return how;
   } finally {

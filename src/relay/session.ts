@@ -7,7 +7,7 @@
  * This file starts the drain of the rings and loads the rest only then: until the drain runs, a burst of the command
  * has nothing but the rings.
  */
-import {existsSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {openFolder} from '../channel/index.js';
 import {encodeLine} from '../records/ndjson.js';
@@ -38,7 +38,8 @@ async function relay(workdir: string, writer: SessionWriter): Promise<'over' | '
   const states = new StateFiles(join(workdir, FILES.index));
   const saved = states.read(writer.position);
   const from = saved === undefined ? {} : {from: saved.position};
-  const folder = openFolder(join(workdir, FILES.channels), {create: true, spoolMax: SPOOL_MAX, ...from});
+  const options = {create: true, spoolMax: SPOOL_MAX, ...from, ...farPlace(workdir)};
+  const folder = openFolder(join(workdir, FILES.channels), options);
   const wake = {call: () => {}};
   try {
     folder.start(() => wake.call());
@@ -47,4 +48,10 @@ async function relay(workdir: string, writer: SessionWriter): Promise<'over' | '
   } finally {
     folder.close();
   }
+}
+
+/** Where the channels of a process with other mounts lie (native/launch/far.c). */
+function farPlace(workdir: string): {far?: string} {
+  const file = join(workdir, FILES.far);
+  return existsSync(file) ? {far: readFileSync(file, 'utf8')} : {};
 }

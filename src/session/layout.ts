@@ -13,6 +13,7 @@ export const FILES = {
   status: 'status.json',
   payloads: 'payloads',
   channels: 'channels',
+  far: 'far',
   relayLog: 'relay.log',
   relayPid: 'relay.pid',
   index: '.index',

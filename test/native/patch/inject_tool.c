@@ -32,8 +32,13 @@ int main(int argc, char **argv)
 	}
 	if (argc != 5)
 		return 2;
-	ret = sc_inject_process(atoi(argv[4]), !strcmp(argv[1], "attach") ? SC_INJECT_ATTACH : SC_INJECT_DETACH,
-				argv[2], argv[3], &us, &error);
+	const struct sc_inject_what what = {
+		.op = !strcmp(argv[1], "attach") ? SC_INJECT_ATTACH : SC_INJECT_DETACH,
+		.library = argv[2],
+		.dir = argv[3],
+	};
+
+	ret = sc_inject_process(atoi(argv[4]), &what, &us, &error);
 	if (ret)
 		fprintf(stderr, "inject_tool: %d %s\n", ret, error.text);
 	printf("%ld\n", us);
