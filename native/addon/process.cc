@@ -43,9 +43,14 @@ int32_t ProcessWatch::HostPid(const Channel &channel) const
 	struct sc_header *header = channel.header();
 	uint64_t their_ns = header->pid_ns;
 
-	/* 0: it could not tell; the pid is tried, and refused below when it does not fit. */
-	bool ours = their_ns == 0 || own_pid_ns_ == 0 || their_ns == own_pid_ns_;
-	int32_t pid = ours ? channel.pid() : procfs::FindInNamespace(channel.pid(), their_ns);
+	/* 0: it could not tell, without a /proc for example. Then who has its file mapped is it. */
+	int32_t pid;
+	if (their_ns == 0 || own_pid_ns_ == 0)
+		pid = procfs::FindByMap(channel.pid(), channel.name());
+	else if (their_ns == own_pid_ns_)
+		pid = channel.pid();
+	else
+		pid = procfs::FindInNamespace(channel.pid(), their_ns);
 	if (pid <= 0)
 		return 0;
 	if (!StartedBefore(pid, channel))

@@ -54,6 +54,25 @@ bool Stat(int32_t pid, std::string &rest)
 	return true;
 }
 
+/* The first process that fits; 0: none. */
+template <typename Fits> int32_t FindProcess(Fits fits)
+{
+	DIR *list = opendir("/proc");
+	int32_t found = 0;
+
+	if (!list)
+		return 0;
+	while (struct dirent *entry = found ? nullptr : readdir(list)) {
+		if (!isdigit(static_cast<unsigned char>(entry->d_name[0])))
+			continue;
+		int32_t candidate = atoi(entry->d_name);
+		if (fits(candidate))
+			found = candidate;
+	}
+	closedir(list);
+	return found;
+}
+
 /* The last pid of the NSpid line: the process's own name for itself. */
 int32_t InnermostPid(int32_t pid)
 {
@@ -80,20 +99,21 @@ uint64_t PidNamespace(int32_t pid)
 
 int32_t FindInNamespace(int32_t pid, uint64_t ns)
 {
-	DIR *list = opendir("/proc");
-	int32_t found = 0;
+	return FindProcess([pid, ns](int32_t candidate) {
+		return PidNamespace(candidate) == ns && InnermostPid(candidate) == pid;
+	});
+}
 
-	if (!list)
-		return 0;
-	while (struct dirent *entry = found ? nullptr : readdir(list)) {
-		if (!isdigit(static_cast<unsigned char>(entry->d_name[0])))
-			continue;
-		int32_t candidate = atoi(entry->d_name);
-		if (PidNamespace(candidate) == ns && InnermostPid(candidate) == pid)
-			found = candidate;
-	}
-	closedir(list);
-	return found;
+int32_t FindByMap(int32_t pid, const std::string &file)
+{
+	Answer own = Maps(pid, file);
+
+	if (own == Answer::kYes)
+		return pid;
+	int32_t found = FindProcess([pid, &file](int32_t candidate) {
+		return InnermostPid(candidate) == pid && Maps(candidate, file) == Answer::kYes;
+	});
+	return found == 0 && own == Answer::kUnknown ? pid : found;
 }
 
 bool StartTime(int32_t pid, uint64_t &ns)

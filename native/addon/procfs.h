@@ -17,6 +17,12 @@ uint64_t PidNamespace(int32_t pid);
 /* Our pid of the process that calls itself `pid` in namespace `ns`; 0: not visible. Walks /proc. */
 int32_t FindInNamespace(int32_t pid, uint64_t ns);
 
+/*
+ * The same where the namespace is not known: who calls itself `pid` and has the file mapped; `pid` itself when its
+ * mappings are not ours to read.
+ */
+int32_t FindByMap(int32_t pid, const std::string &file);
+
 /* When a process started, nanoseconds of CLOCK_BOOTTIME. false: no such process. */
 bool StartTime(int32_t pid, uint64_t &ns);
 

@@ -237,6 +237,21 @@ static void put_path(char *to, size_t size, const char *path)
 		memcpy(to, path, n);
 }
 
+static uint32_t read_boot_id(uint8_t id[16])
+{
+	char text[40] = "", *p = text;
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+	int n = 0;
+
+	if (f && !fgets(text, sizeof(text), f))
+		text[0] = '\0';
+	if (f)
+		fclose(f);
+	for (; n < 16 && sscanf(p, "%2hhx", &id[n]) == 1; n++)
+		p += 2 + (p[2] == '-');
+	return n == 16;
+}
+
 /* The session's hub, with the paths of over there. */
 static int bring_hub(const struct sc_far *far, const struct sc_session *s, int dir)
 {
@@ -253,6 +268,8 @@ static int bring_hub(const struct sc_far *far, const struct sc_session *s, int d
 	put_path(hub->libscope, sizeof(hub->libscope), far->library);
 	put_path(hub->launcher, sizeof(hub->launcher), far->launcher);
 	if (dir >= 0) {
+		/* It may have no /proc to read this from. */
+		hub->boot_id_known = read_boot_id(hub->boot_id);
 		snprintf(path, sizeof(path), "%s/plans", far->inside);
 		put_path(hub->plans, sizeof(hub->plans), path);
 		close(fd);

@@ -205,6 +205,8 @@ export function memoryFolder(): MemoryFolder {
   };
   return {
     dir: '/channels',
+    channelDir: '/channels',
+    removeFar: () => undefined,
     channels,
     released,
     add(channel) {

@@ -64,6 +64,23 @@ describe('a process', () => {
   });
 });
 
+describe('what a process in a container does not know', () => {
+  it('is seen from outside: its executable and its cgroup', () => {
+    const channel = memoryChannel(1);
+    const info = {...channel.info, exe: 'sh', name: '', cgroup: '', argv: ['sh']};
+    const seen = describeProcess({...channel, hostPid: process.pid, info});
+    expect(seen).toMatchObject({exe: readlinkSync('/proc/self/exe'), hostPid: process.pid});
+    expect(seen.cgroup).toMatch(/^0::\//);
+  });
+
+  it('has no names of ours when its root is not seen, but root', () => {
+    const channel = memoryChannel(1);
+    const elsewhere = (uid: number) => ({...channel, header: {...channel.header, pidNs: 7, uid, gid: 0}});
+    expect(describeProcess(elsewhere(1))).toMatchObject({username: '', groupname: 'root'});
+    expect(describeProcess(elsewhere(0)).username).toBe('root');
+  });
+});
+
 describe('ancestors', () => {
   const channelOf = (hostPid: number, ppid: number, pidNs: number) => {
     const channel = memoryChannel(1);
