@@ -180,25 +180,83 @@ uint64_t sc_elf_dynamic(const struct sc_elf *elf, int64_t tag)
 	return 0;
 }
 
-int sc_elf_symbols(const struct sc_elf *elf, struct sc_elf_symbols *out)
+/* The table at g, whose words are these: bloom filter, buckets, chains. */
+static uint64_t gnu_words(const uint32_t *g)
+{
+	return 4ull + 2ull * g[2];
+}
+
+/* Symbols of a table that only has a GNU hash: up to the end of the last chain. 0: broken. */
+static uint64_t gnu_count(const struct sc_elf *elf, uint64_t at, const uint32_t *g)
+{
+	const uint32_t *bucket, *chain;
+	uint64_t last = 0;
+
+	bucket = (const uint32_t *)sc_elf_at(elf, at + 4 * gnu_words(g), 4ull * g[0]);
+	if (!bucket)
+		return 0;
+	for (uint32_t i = 0; i < g[0]; i++)
+		if (bucket[i] > last)
+			last = bucket[i];
+	if (last < g[1])
+		return g[1];
+	for (;; last++) {
+		chain = (const uint32_t *)sc_elf_at(elf, at + 4 * (gnu_words(g) + g[0] + (last - g[1])), 4);
+		if (!chain)
+			return 0;
+		if (*chain & 1)
+			return last + 1;
+	}
+}
+
+/* Bytes at va that the segment around it has of the file. */
+static uint64_t room(const struct sc_elf *elf, uint64_t va)
+{
+	for (uint32_t i = 0; i < elf->phnum; i++) {
+		const Elf64_Phdr *p = &elf->phdr[i];
+
+		if (p->p_type == PT_LOAD && va >= p->p_vaddr && va - p->p_vaddr < p->p_filesz)
+			return p->p_filesz - (va - p->p_vaddr);
+	}
+	return 0;
+}
+
+/* All but the exact count: what fits into the segment. */
+static int tables(const struct sc_elf *elf, struct sc_elf_symbols *out)
 {
 	uint64_t sym = sc_elf_dynamic(elf, DT_SYMTAB), str = sc_elf_dynamic(elf, DT_STRTAB);
-	uint64_t gnu = sc_elf_dynamic(elf, DT_GNU_HASH), hash = sc_elf_dynamic(elf, DT_HASH);
-	const uint32_t *h;
+	uint64_t gnu = sc_elf_dynamic(elf, DT_GNU_HASH);
 
 	memset(out, 0, sizeof(*out));
 	out->str_size = sc_elf_dynamic(elf, DT_STRSZ);
 	out->str = (const char *)sc_elf_at(elf, str, out->str_size);
 	if (!sym || !str || !out->str_size || !out->str)
 		return -ENOENT;
-	h = hash ? (const uint32_t *)sc_elf_at(elf, hash, 8) : NULL;
-	if (h)
-		out->count = h[1];
-	else if (str > sym) /* linkers put the strings right behind the symbols */
-		out->count = (str - sym) / sizeof(Elf64_Sym);
-	out->sym = (const Elf64_Sym *)sc_elf_at(elf, sym, out->count * sizeof(Elf64_Sym));
 	out->gnu_hash = gnu ? (const uint32_t *)sc_elf_at(elf, gnu, 16) : NULL;
+	out->count = room(elf, sym) / sizeof(Elf64_Sym);
+	out->sym = (const Elf64_Sym *)sc_elf_at(elf, sym, out->count * sizeof(Elf64_Sym));
 	return out->sym && out->count ? 0 : -ENOENT;
+}
+
+int sc_elf_symbols(const struct sc_elf *elf, struct sc_elf_symbols *out)
+{
+	uint64_t sym = sc_elf_dynamic(elf, DT_SYMTAB), str = sc_elf_dynamic(elf, DT_STRTAB);
+	uint64_t hash = sc_elf_dynamic(elf, DT_HASH), count = 0;
+	const uint32_t *h = hash ? (const uint32_t *)sc_elf_at(elf, hash, 8) : NULL;
+	int ret = tables(elf, out);
+
+	if (ret)
+		return ret;
+	/* Not by where the strings begin when there is another way: patchelf, and so every Python wheel, moves them. */
+	if (h)
+		count = h[1];
+	else if (out->gnu_hash)
+		count = gnu_count(elf, sc_elf_dynamic(elf, DT_GNU_HASH), out->gnu_hash);
+	else if (str > sym)
+		count = (str - sym) / sizeof(Elf64_Sym);
+	if (count < out->count)
+		out->count = count;
+	return out->count ? 0 : -ENOENT;
 }
 
 static int matches(const struct sc_elf_symbols *s, uint64_t i, const char *name)
@@ -216,7 +274,7 @@ static const Elf64_Sym *by_gnu_hash(const struct sc_elf *elf, const struct sc_el
 	const uint32_t *g = s->gnu_hash, *bucket, *chain;
 	uint32_t h = 5381, i;
 	uint64_t at = sc_elf_dynamic(elf, DT_GNU_HASH);
-	uint64_t words = 4ull + 2ull * g[2];
+	uint64_t words = gnu_words(g);
 
 	for (const char *c = name; *c; c++)
 		h = h * 33 + (uint8_t)*c;
@@ -240,10 +298,12 @@ const Elf64_Sym *sc_elf_lookup(const struct sc_elf *elf, const char *name)
 {
 	struct sc_elf_symbols s;
 
-	if (sc_elf_symbols(elf, &s))
+	if (tables(elf, &s))
 		return NULL;
 	if (s.gnu_hash)
 		return by_gnu_hash(elf, &s, name);
+	if (sc_elf_symbols(elf, &s))
+		return NULL;
 	for (uint64_t i = 1; i < s.count; i++)
 		if (matches(&s, i, name))
 			return &s.sym[i];

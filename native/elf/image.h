@@ -25,7 +25,7 @@ struct sc_elf {
 /* Where objects have their function and object symbols. Any pointer may be NULL. */
 struct sc_elf_symbols {
 	const Elf64_Sym *sym;
-	uint64_t count; /* 0 when only the hash knows */
+	uint64_t count;
 	const char *str;
 	uint64_t str_size; /* UINT64_MAX: unknown (loaded) */
 	const uint32_t *gnu_hash;

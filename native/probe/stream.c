@@ -3,6 +3,7 @@
  * The bytes of connections: whose state they belong to, which protocol they speak, which decoder
  * takes them. State is a static table by descriptor; its pages become real as descriptors are used.
  */
+#include "probe/entries.h"
 #include "probe/stream_internal.h"
 
 /* Transfers of a connection joined late that may pass before it is left alone. */
@@ -253,8 +254,11 @@ void sc_stream_data(const struct sc_io *io)
 		look(&pass);
 	pass.w->flags |= SC_FL_SEEN;
 	leave_flow(pass.w);
-	if (f->protocol == SC_PROTO_TLS)
+	if (f->protocol == SC_PROTO_TLS) {
+		/* A library that was loaded since may make its first call on an old connection. */
+		sc_entries_check();
 		sc_tls_note(io);
+	}
 }
 
 bool sc_stream_claim(const struct sc_fd *f, int32_t fd, const void *session)

@@ -2,22 +2,11 @@
 // Other versions of glibc: root folders of Debian releases, made by test/peers/install.sh. In each, programs behave the same
 // scoped and bare, and the calls seen equal the tracer's.
 import {existsSync, readdirSync, readFileSync} from 'node:fs';
-import {homedir} from 'node:os';
 import {join} from 'node:path';
 import {afterAll, describe, expect, test} from 'vitest';
-import {
-  channelDir,
-  cleanup,
-  library,
-  makeDir,
-  type Outcome,
-  program,
-  root,
-  run,
-} from '../programs/support.js';
+import {channelDir, cleanup, library, makeDir, type Outcome, program, run} from '../programs/support.js';
 import {hookedCalls, seen} from '../programs/truth.js';
-
-const cache = process.env.APPSCOPE_TEST_PEERS ?? join(homedir(), '.cache/appscope-test-peers');
+import {cache, inside} from './roots.js';
 
 /** Release → glibc, and whether programs built here (glibc 2.36) run there. */
 const RELEASES: Record<string, {glibc: string; ours: boolean}> = {
@@ -27,30 +16,6 @@ const RELEASES: Record<string, {glibc: string; ours: boolean}> = {
 };
 
 afterAll(cleanup);
-
-/** A command inside the release's root, with /proc, /dev and this project at their places; mounts end with it. */
-function inside(release: string, argv: string[], env: Record<string, string> = {}): string[] {
-  const script = `set -e; r=$1; p=$2; w=$3; shift 3
-mount --rbind /dev $r/dev; mount -t proc proc $r/proc
-mkdir -p $r$p $r/mnt/w; mount --bind $p $r$p; mount --bind $w $r/mnt/w
-exec chroot $r env -C /mnt/w ${Object.entries(env)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(' ')} "$@"`;
-  return [
-    'unshare',
-    '-m',
-    '--propagation',
-    'private',
-    'sh',
-    '-c',
-    script,
-    'sh',
-    join(cache, `chroot-${release}`),
-    root,
-    makeDir(),
-    ...argv,
-  ];
-}
 
 const scoped = (dir: string) => ({LD_PRELOAD: library, SCOPE_DIR: dir});
 

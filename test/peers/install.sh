@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Real receivers for the peer tests, in ~/.cache/appscope-test-peers: a Kafka broker, an OpenTelemetry collector,
-# Prometheus, the npm StatsD server and Go's statsd_exporter. Does what is missing; each step is bounded. Names what
+# Prometheus, the npm StatsD server and Go's statsd_exporter; TLS libraries, root folders of other Debian releases. Does what is missing; each step is bounded. Names what
 # could not be had and goes on: the tests of that peer are then skipped, and say so.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -63,13 +63,36 @@ statsd_exporter() {
 	GOBIN="$cache" GOTOOLCHAIN=local CGO_ENABLED=0 go install github.com/prometheus/statsd_exporter@v0.28.0
 }
 
-# Root folders of other Debian releases: their glibc, shell, perl and python.
+# Other TLS libraries. OpenSSL 1.0.2 as an old Python wheel carries it, with what it needs.
+openssl102() {
+	rm -rf "$cache/openssl102.part"
+	mkdir "$cache/openssl102.part"
+	cd "$cache/openssl102.part"
+	python3 -m pip download -q --no-deps --only-binary :all: --python-version 37 --abi cp37m --platform manylinux1_x86_64 psycopg2-binary==2.7.7
+	python3 -m zipfile -e psycopg2_binary-*.whl .
+	rm -rf "$cache/openssl102"
+	mv psycopg2/.libs "$cache/openssl102"
+	rm -rf "$cache/openssl102.part"
+}
+
+boringssl() {
+	rm -rf "$cache/boringssl.part"
+	mkdir "$cache/boringssl.part"
+	cd "$cache/boringssl.part"
+	apt-get download -qq android-libboringssl || { apt-get update -qq && apt-get download -qq android-libboringssl; }
+	dpkg -x android-libboringssl_*.deb .
+	rm -rf "$cache/boringssl"
+	mv usr/lib/x86_64-linux-gnu/android "$cache/boringssl"
+	rm -rf "$cache/boringssl.part"
+}
+
+# Root folders of other Debian releases: their glibc, shell, perl and python; of bullseye OpenSSL 1.1.1 and its users, too.
 root() {
-	debootstrap --variant=minbase --include=perl-base,procps,python3-minimal "$1" "$cache/chroot-$1.part"
+	debootstrap --variant=minbase --include="perl-base,procps,${2:-python3-minimal}" "$1" "$cache/chroot-$1.part"
 	rm -rf "$cache/chroot-$1.part/var/cache/apt" "$cache/chroot-$1"
 	mv "$cache/chroot-$1.part" "$cache/chroot-$1"
 }
-bullseye() { rm -rf "$cache/chroot-bullseye.part"; root bullseye; }
+bullseye() { rm -rf "$cache/chroot-bullseye.part"; root bullseye python3,openssl,curl,ca-certificates; }
 trixie() { rm -rf "$cache/chroot-trixie.part"; root trixie; }
 sid() { rm -rf "$cache/chroot-sid.part"; root sid; }
 
@@ -78,5 +101,7 @@ peer prometheus prometheus/usr/bin/promtool 120 prometheus
 peer statsd statsd/node_modules/statsd/stats.js 120 statsd
 peer statsd_exporter statsd_exporter 240 statsd_exporter
 peer otelcol otelcol 600 otelcol
+peer openssl102 openssl102 120 openssl102
+peer boringssl boringssl 120 boringssl
 for release in bullseye trixie sid; do peer "$release" "chroot-$release" 250 "$release"; done
 exit $status

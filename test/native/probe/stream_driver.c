@@ -33,6 +33,13 @@ void sc_probe_count(const struct sc_io *io, enum sc_counter counter, uint64_t n)
 	(void)n;
 }
 
+/* No libraries are loaded here. */
+_Atomic(uint32_t) sc_entries_pending;
+
+void sc_entries_scan(void)
+{
+}
+
 void sc_tls_note(const struct sc_io *io)
 {
 	(void)io;
