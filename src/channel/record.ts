@@ -4,8 +4,6 @@ import {OFFSETS, REC} from './layout.js';
 
 const {record: R, open: O, close: C, conn: N, exit: X, note: T, message: M} = OFFSETS;
 const HIGH = 2 ** 32;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 
 /** struct sc_open. */
 export interface OpenInfo {
@@ -188,26 +186,6 @@ export class RecordCursor {
   text(): string {
     const start = this.#at;
     return this.#bytes.toString('utf8', start + STRUCT_SIZE[this.type]!, start + this.used);
-  }
-
-  /**
-   * The text between quotation marks, as bytes that are yours, when every one of them stands for itself in a JSON
-   * string; undefined when one does not.
-   */
-  quoted(): Buffer | undefined {
-    const start = this.#at + STRUCT_SIZE[this.type]!;
-    const end = this.#at + this.used;
-    const bytes = this.#bytes;
-    const copy = Buffer.allocUnsafe(end - start + 2);
-    let at = 0;
-    copy[at++] = QUOTE;
-    for (let i = start; i < end; i++) {
-      const c = bytes[i]!;
-      if (c < 0x20 || c > 0x7e || c === QUOTE || c === BACKSLASH) return undefined;
-      copy[at++] = c;
-    }
-    copy[at] = QUOTE;
-    return copy;
   }
 
   /** Struct of an OPEN. */

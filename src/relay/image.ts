@@ -10,7 +10,6 @@ import type {Connection} from './sources/address.js';
 import {channelId} from './sources/channel-id.js';
 import {isFileKind} from './sources/file.js';
 import {fileLines, onlyLines} from './sources/file-lines.js';
-import {plainFile} from './sources/opened-file.js';
 import {type Image, type MetricValue, type OpenFile, type Source, singleKey} from './sources/source.js';
 import {metricEventOn, singleOn} from './want.js';
 
@@ -111,9 +110,7 @@ export class ProcessImage implements Image {
     const closed = new Set(this.#closed);
     const isOpen = (object: number) => !closed.has(object);
     return {
-      files:
-        this.lines?.list(most) ??
-        first(this.#files, most, isOpen).map(([object, file]) => [object, plainFile(file)]),
+      files: this.lines?.list(most) ?? first(this.#files, most, isOpen),
       connections: first(this.#connections, most),
     };
   }

@@ -2,8 +2,7 @@
 /** Files: fs.open, fs.close and fs.delete events, and the single forms of fs.open, fs.close and fs.delete. */
 import {KIND, REC, type RecordCursor} from '../../channel/index.js';
 import {callName} from '../calls.js';
-import {FileEvent, FileParts, fileData, type Traffic} from './file-event.js';
-import {OpenedFile} from './opened-file.js';
+import {fileData, type Traffic} from './file-data.js';
 import type {Image, OpenFile, Source, SourceKind} from './source.js';
 
 /** Standard streams are no files that a program opened. */
@@ -13,15 +12,11 @@ class FileSource implements Source {
   readonly #image: Image;
   readonly #events: boolean;
   readonly #enhance: boolean;
-  readonly #plain: boolean;
-  readonly #parts: FileParts;
 
   constructor(image: Image) {
     this.#image = image;
     this.#events = image.wantsEvent('fs');
     this.#enhance = image.settings.events.enhanceFs;
-    this.#plain = image.plain('fs');
-    this.#parts = new FileParts(image.process, image.channelPrefix);
   }
 
   record(record: RecordCursor): void {
@@ -35,8 +30,13 @@ class FileSource implements Source {
     if (record.ret < 0) return;
     const info = record.open();
     const known = this.#enhance && info.mode !== 0;
-    const perms = known ? octal(info.mode & 0o7777) : 0;
-    const file = new OpenedFile(record, info.kind, perms, known ? info.uid : 0, known ? info.gid : 0);
+    const file: OpenFile = {
+      path: record.text(),
+      kind: info.kind,
+      perms: known ? octal(info.mode & 0o7777) : 0,
+      owner: known ? info.uid : 0,
+      group: known ? info.gid : 0,
+    };
     image.opened(record.object, file);
     if (record.fd < FIRST_FILE_FD) return;
     if (this.#events) this.#event('fs.open', record, file);
@@ -71,13 +71,8 @@ class FileSource implements Source {
 
   #event(source: string, record: RecordCursor, file: OpenFile, traffic?: Traffic): void {
     const image = this.#image;
-    const time = image.time(record);
-    if (this.#plain) {
-      image.put(new FileEvent(this.#parts, time, record.object, file, record.nr, traffic));
-      return;
-    }
-    const op = callName(record.nr);
-    image.event('fs', source, time, record.object, fileData(image.process, file, op, traffic));
+    const data = fileData(image.process, file, callName(record.nr), traffic);
+    image.event('fs', source, image.time(record), record.object, data);
   }
 
   #single(name: string, record: RecordCursor, file: string): void {

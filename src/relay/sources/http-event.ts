@@ -5,10 +5,10 @@
  */
 import {ByteWriter} from '../../records/byte-writer.js';
 import {type EventSource, eventSource} from '../../records/ndjson.js';
-import type {Event, LineWriter, Process} from '../../records/types.js';
-import {channelId, OBJECT_DIGITS} from './channel-id.js';
+import type {LineWriter, Process} from '../../records/types.js';
 import type {Exchange, Seen} from './http-exchange.js';
 import {type Request, type Response, schemeOf} from './http-message.js';
+import {LineEvent, type LineParts} from './line-event.js';
 
 /** Members of `data` that a connection contributes. */
 export interface Address {
@@ -143,8 +143,7 @@ function partsOfResponse(exchange: Exchange): ResponseParts {
   return parts;
 }
 
-/** What the lines of one process share. */
-export class HttpParts {
+export class HttpParts implements LineParts {
   readonly process: Process;
   readonly channelPrefix: string;
   readonly request: EventSource;
@@ -158,41 +157,13 @@ export class HttpParts {
   }
 }
 
-abstract class HttpEvent implements Event {
-  readonly kind = 'event';
+abstract class HttpEvent extends LineEvent<HttpParts> {
   readonly sourcetype = 'http';
-  abstract readonly source: string;
-  readonly time: number;
-  readonly process: Process;
-  protected readonly parts: HttpParts;
   protected readonly address: Address;
-  readonly #object: number;
 
   constructor(parts: HttpParts, time: number, object: number, address: Address) {
-    this.time = time;
-    this.process = parts.process;
-    this.parts = parts;
+    super(parts, time, object);
     this.address = address;
-    this.#object = object;
-  }
-
-  get channel(): string {
-    return this.#object === 0 ? 'none' : channelId(this.parts.channelPrefix, this.#object);
-  }
-
-  abstract get data(): Record<string, unknown>;
-  abstract writeLine(out: LineWriter): void;
-
-  protected begin(out: LineWriter, source: EventSource): void {
-    out.bytes(source.head);
-    if (this.#object === 0) out.ascii('none');
-    else {
-      out.ascii(this.parts.channelPrefix);
-      out.digits(this.#object, OBJECT_DIGITS);
-    }
-    out.bytes(source.middle);
-    out.time(this.time);
-    out.bytes(source.tail);
   }
 }
 

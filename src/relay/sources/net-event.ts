@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/** net.open and net.close of IP connections as events that render their own line, as FileEvent does. */
+/** net.open and net.close of IP connections as events that render their own line. */
 import {type EventSource, eventSource} from '../../records/ndjson.js';
-import type {Event, LineWriter, Process} from '../../records/types.js';
+import type {LineWriter, Process} from '../../records/types.js';
 import {addressFields, type Connection, transportName} from './address.js';
-import {channelId, OBJECT_DIGITS} from './channel-id.js';
+import {LineEvent, type LineParts} from './line-event.js';
 
 /** What a close adds. */
 export interface Closed {
@@ -28,8 +28,7 @@ const REASON = {
 } as const;
 const END = Buffer.from('}}}\n');
 
-/** What the lines of one process share. */
-export class NetParts {
+export class NetParts implements LineParts {
   readonly process: Process;
   readonly channelPrefix: string;
   readonly open: EventSource;
@@ -43,12 +42,8 @@ export class NetParts {
   }
 }
 
-export class NetEvent implements Event {
-  readonly kind = 'event';
+export class NetEvent extends LineEvent<NetParts> {
   readonly sourcetype = 'net';
-  readonly time: number;
-  readonly #parts: NetParts;
-  readonly #object: number;
   readonly #connection: Connection;
   readonly #name: string | undefined;
   readonly #protocol: string | undefined;
@@ -63,9 +58,7 @@ export class NetEvent implements Event {
     protocol: string | undefined,
     closed: Closed | undefined,
   ) {
-    this.time = time;
-    this.#parts = parts;
-    this.#object = object;
+    super(parts, time, object);
     this.#connection = connection;
     this.#name = name;
     this.#protocol = protocol;
@@ -76,29 +69,14 @@ export class NetEvent implements Event {
     return this.#closed === undefined ? 'net.open' : 'net.close';
   }
 
-  get process(): Process {
-    return this.#parts.process;
-  }
-
-  get channel(): string {
-    return channelId(this.#parts.channelPrefix, this.#object);
-  }
-
   get data(): Record<string, unknown> {
     return netData(this.#connection, this.#name, this.#protocol, this.#closed);
   }
 
   writeLine(out: LineWriter): void {
-    const parts = this.#parts;
     const connection = this.#connection;
     const closed = this.#closed;
-    const {head, middle, tail} = closed === undefined ? parts.open : parts.close;
-    out.bytes(head);
-    out.ascii(parts.channelPrefix);
-    out.digits(this.#object, OBJECT_DIGITS);
-    out.bytes(middle);
-    out.time(this.time);
-    out.bytes(tail);
+    this.begin(out, closed === undefined ? this.parts.open : this.parts.close);
     out.ascii(transportName(connection));
     out.bytes(PEER_IP);
     out.ascii(connection.remoteIp);

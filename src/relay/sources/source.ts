@@ -45,10 +45,6 @@ export interface OpenFile {
   perms: number;
   owner: number;
   group: number;
-  /** The path as a JSON string, where it is at hand. */
-  quoted?: Buffer | undefined;
-  /** What an event renders of owner and mode, kept for the next one. */
-  rendered?: Buffer | undefined;
 }
 
 /** The process image a source works for, and the way out for what it makes. */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import {describe, expect, it} from 'vitest';
 import {FD_FLAG, PROTOCOL, REC} from '../../../src/channel/index.js';
-import {lineOf} from '../../../src/records/ndjson.js';
 import {
   closeStruct,
   connStruct,
@@ -321,28 +320,5 @@ describe('single calls', () => {
       data: {_metric: 'fs.open', _metric_type: 'counter', _value: 1, proc: 'curl', fd: 3, unit: 'operation'},
     });
     expect(relay.metrics('fs.open')).toEqual([]);
-  });
-});
-
-describe('lines that events render themselves', () => {
-  it('are the lines of their data', () => {
-    const relay = testRelay('', undefined, undefined, true);
-    const channel = relay.folder.add(memoryChannel(1));
-    relay.folder.put(
-      channel,
-      makeOpen('/etc/"quoted"\n', {fd: 3, object: 9, mode: 0o100600}),
-      makeClose(
-        {rx_bytes: 410, rx_ops: 3, tx_bytes: 1, tx_ops: 1, ticks: 5000},
-        {fd: 3, object: 9, tsc: 7000},
-      ),
-    );
-    relay.run();
-    const [open, close] = relay.events();
-    for (const event of [open!, close!]) {
-      expect(event.writeLine).toBeDefined();
-      const {kind, sourcetype, source, time, channel: id, process, data} = event;
-      expect(lineOf(event)).toBe(lineOf({kind, sourcetype, source, time, channel: id, process, data}));
-    }
-    expect(close!.data).toMatchObject({file: '/etc/"quoted"\n', file_perms: 600, duration: 1.25});
   });
 });
