@@ -4,32 +4,34 @@ import type {KafkaExporterConfig} from '../../config/types.js';
 import {ByteWriter} from '../../records/byte-writer.js';
 import {tryWriteRecord} from '../../records/ndjson.js';
 import type {OtlpEncoder} from '../../records/otlp/encoder.js';
+import type {Item} from '../../records/rendered.js';
 import {compileTemplate} from '../../records/template.js';
 import type {Process, RelayRecord} from '../../records/types.js';
-
-export interface Message {
-  topic: string;
-  key: string;
-  value: Buffer;
-  /** Records in it. */
-  count: number;
-}
+import {type Address, cutLines, type Entry, MESSAGE_BYTES, packLines} from './entry.js';
 
 /** Messages that go out in one request. */
 export interface Piece {
-  messages: Message[];
+  entries: Entry[];
   bytes: number;
 }
 
 export interface KafkaEncoder {
   readonly unknown: string[];
+  /** All records of a kind and process have one topic and key. */
+  readonly perProcess: boolean;
   /** Pieces below `maxBytes`, and how many records are too large or have no form. */
   encode(
-    batch: readonly RelayRecord[],
+    batch: readonly Item[],
     maxBytes: number,
     now: number,
     wall: number,
   ): {pieces: Piece[]; rejected: number; reason: string | undefined};
+}
+
+/** Lines of one topic and key. */
+interface Run extends Address {
+  bytes: Buffer;
+  count: number;
 }
 
 /** A name that Kafka allows. */
@@ -38,19 +40,10 @@ export function topicName(text: string): string {
   return name === '' || name === '.' || name === '..' ? '_' : name;
 }
 
-interface Address {
-  topic: string;
-  key: string;
-}
-
-interface Group extends Address {
-  records: RelayRecord[];
-}
-
 export function createKafkaEncoder(config: KafkaExporterConfig, otlp: OtlpEncoder | undefined): KafkaEncoder {
   const topic = compileTemplate(config.topic);
   const key = compileTemplate(config.key);
-  const out = new ByteWriter();
+  const out = new ByteWriter(4096);
   const perProcess = topic.perProcess && key.perProcess;
   const known = new WeakMap<Process, Partial<Record<RelayRecord['kind'], Address>>>();
 
@@ -67,100 +60,79 @@ export function createKafkaEncoder(config: KafkaExporterConfig, otlp: OtlpEncode
     return address;
   }
 
-  function groupsOf(batch: readonly RelayRecord[]): Group[] {
-    const groups = new Map<string, Group>();
-    let last: Group | undefined;
-    let lastAddress: Address | undefined;
-    for (const record of batch) {
-      const address = addressOf(record);
-      if (address === lastAddress) {
-        last!.records.push(record);
+  /** The lines of a batch. Records that have no line are left out. */
+  function* runsOf(batch: readonly Item[]): Generator<Run> {
+    for (const item of batch) {
+      if (item.kind === 'rendered') {
+        yield {...addressOf(item.first), bytes: item.bytes, count: item.count};
         continue;
       }
+      out.length = 0;
+      if (tryWriteRecord(out, item)) yield {...addressOf(item), bytes: Buffer.from(out.view()), count: 1};
+    }
+  }
+
+  /** By topic and key, in the order of their first. */
+  function groupsOf<T>(items: Iterable<T>, addressOfItem: (item: T) => Address): (Address & {items: T[]})[] {
+    const groups = new Map<string, Address & {items: T[]}>();
+    for (const item of items) {
+      const address = addressOfItem(item);
       const id = `${address.topic}\0${address.key}`;
-      let group = groups.get(id);
-      if (group === undefined) {
-        group = {...address, records: []};
-        groups.set(id, group);
-      }
-      group.records.push(record);
-      last = group;
-      lastAddress = address;
+      const group = groups.get(id);
+      if (group === undefined) groups.set(id, {topic: address.topic, key: address.key, items: [item]});
+      else group.items.push(item);
     }
     return [...groups.values()];
   }
 
-  /** A message per record. */
-  function* single(batch: readonly RelayRecord[]): Generator<Message> {
-    for (const record of batch) {
-      out.length = 0;
-      if (!tryWriteRecord(out, record)) continue;
-      // Without the newline.
-      const value = Buffer.from(out.buffer.subarray(0, out.length - 1));
-      yield {...addressOf(record), value, count: 1};
-    }
+  function* packed(batch: readonly Item[]): Generator<Entry> {
+    for (const group of groupsOf(runsOf(batch), (run) => run))
+      yield* packLines(group, group.items, config.packed_bytes);
   }
 
-  /** Messages of many lines, each of one key. */
-  function* packed(batch: readonly RelayRecord[]): Generator<Message> {
-    for (const group of groupsOf(batch)) {
-      out.length = 0;
-      let count = 0;
-      const message = (end: number): Message => ({
-        topic: group.topic,
-        key: group.key,
-        value: Buffer.from(out.buffer.subarray(0, end)),
-        count,
-      });
-      for (const record of group.records) {
-        const before = out.length;
-        if (!tryWriteRecord(out, record)) continue;
-        if (out.length > config.packed_bytes && before > 0) {
-          yield message(before);
-          out.buffer.copyWithin(0, before, out.length);
-          out.length -= before;
-          count = 0;
-        }
-        count++;
-      }
-      if (count > 0) yield message(out.length);
-    }
-  }
-
-  function* requests(batch: readonly RelayRecord[], now: number, wall: number): Generator<Message> {
-    for (const group of groupsOf(batch)) {
-      const encoded = otlp!.encode(group.records, now, wall);
-      for (const {bytes, count} of encoded.requests) {
-        yield {topic: group.topic, key: group.key, value: bytes, count};
+  function* requests(batch: readonly Item[], now: number, wall: number): Generator<Entry> {
+    const address = (item: Item): Address => addressOf(item.kind === 'rendered' ? item.first : item);
+    for (const group of groupsOf(batch, address)) {
+      for (const {bytes, count} of otlp!.encode(group.items, now, wall).requests) {
+        const {topic, key} = group;
+        yield {topic, key, count, messages: 1, bytes: bytes.length, value: [bytes]};
       }
     }
   }
 
   return {
     unknown: [...topic.unknown, ...key.unknown],
+    perProcess,
     encode(batch, maxBytes, now, wall) {
-      const messages =
-        otlp !== undefined ? requests(batch, now, wall) : config.packed ? packed(batch) : single(batch);
       const pieces: Piece[] = [];
-      let piece: Piece = {messages: [], bytes: 0};
+      let piece: Piece = {entries: [], bytes: 0};
       let good = 0;
       let large = 0;
-      for (const message of messages) {
-        const size = message.value.length + message.key.length + 80;
-        if (size > maxBytes) {
-          large += message.count;
-          continue;
-        }
-        if (piece.bytes + size > maxBytes) {
-          pieces.push(piece);
-          piece = {messages: [], bytes: 0};
-        }
-        piece.messages.push(message);
+      const next = (): void => {
+        if (piece.entries.length > 0) pieces.push(piece);
+        piece = {entries: [], bytes: 0};
+      };
+      const add = (entry: Entry): void => {
+        const size = entry.bytes + entry.messages * (entry.key.length + MESSAGE_BYTES);
+        if (piece.bytes + size > maxBytes) next();
+        piece.entries.push(entry);
         piece.bytes += size;
-        good += message.count;
+        good += entry.count;
+      };
+      if (otlp === undefined && !config.packed) {
+        for (const run of runsOf(batch)) {
+          const room = () => maxBytes - piece.bytes;
+          large += cutLines(run, run.bytes, maxBytes, room, add, next);
+        }
+      } else {
+        for (const entry of otlp === undefined ? packed(batch) : requests(batch, now, wall)) {
+          if (entry.bytes + entry.key.length + MESSAGE_BYTES > maxBytes) large += entry.count;
+          else add(entry);
+        }
       }
-      if (piece.messages.length > 0) pieces.push(piece);
-      const rejected = Math.max(0, batch.length - good);
+      next();
+      const total = batch.reduce((sum, item) => sum + (item.kind === 'rendered' ? item.count : 1), 0);
+      const rejected = Math.max(0, total - good);
       const reason =
         large > 0
           ? `messages above ${maxBytes} bytes`

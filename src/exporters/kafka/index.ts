@@ -4,13 +4,17 @@ import kafkajs, {type KafkaConfig, type Producer} from 'kafkajs';
 import {ScopeError} from '../../base/errors.js';
 import type {KafkaExporterConfig} from '../../config/types.js';
 import type {ExporterContext} from '../../delivery/context.js';
-import type {PlainExporter, SendResult} from '../../delivery/exporter.js';
+import type {Rendering, RenderingExporter, SendResult} from '../../delivery/exporter.js';
+import {renderAll} from '../../delivery/render.js';
 import {tlsOptions} from '../../delivery/tls.js';
-import {isLine} from '../../records/ndjson.js';
+import {ByteWriter} from '../../records/byte-writer.js';
+import {isLine, tryWriteRecord} from '../../records/ndjson.js';
+import type {Item} from '../../records/rendered.js';
 import {TEMPLATE_FIELDS} from '../../records/template.js';
-import type {RelayRecord} from '../../records/types.js';
 import {loadCodec} from './codecs.js';
 import {createKafkaEncoder, type KafkaEncoder, type Piece} from './encode.js';
+import {halves} from './entry.js';
+import {installProduce, topicMessages} from './produce.js';
 
 const {CompressionCodecs, CompressionTypes, Kafka, logLevel, Partitioners} = kafkajs;
 
@@ -30,7 +34,7 @@ const COMPRESSION = {
 const RETRIES = {retries: 4, initialRetryTime: 100, maxRetryTime: 2000};
 
 interface Progress {
-  batch: readonly RelayRecord[];
+  batch: readonly Item[];
   pieces: Piece[];
   rejected: number;
   reason: string | undefined;
@@ -64,7 +68,8 @@ function clientConfig(config: KafkaExporterConfig): KafkaConfig {
   };
 }
 
-export function createExporter(config: KafkaExporterConfig, context: ExporterContext): PlainExporter {
+export function createExporter(config: KafkaExporterConfig, context: ExporterContext): RenderingExporter {
+  installProduce();
   const kafka = new Kafka(clientConfig(config));
   let encoder: KafkaEncoder = createKafkaEncoder(config, undefined);
   if (encoder.unknown.length > 0) {
@@ -74,6 +79,7 @@ export function createExporter(config: KafkaExporterConfig, context: ExporterCon
       `exporters.${context.name}: {${encoder.unknown[0]}} is not known in a template; there are ${known}`,
     );
   }
+  const rendering = config.encoding === 'json' && encoder.perProcess ? createLines() : undefined;
   let producer: Producer | undefined;
   let progress: Progress | undefined;
 
@@ -119,15 +125,9 @@ export function createExporter(config: KafkaExporterConfig, context: ExporterCon
   }
 
   async function sendPiece(piece: Piece): Promise<void> {
-    const topics = new Map<string, {topic: string; messages: {key: string; value: Buffer}[]}>();
-    for (const {topic, key, value} of piece.messages) {
-      const found = topics.get(topic);
-      if (found === undefined) topics.set(topic, {topic, messages: [{key, value}]});
-      else found.messages.push({key, value});
-    }
     const client = await connected();
     await client.sendBatch({
-      topicMessages: [...topics.values()],
+      topicMessages: topicMessages(piece.entries),
       acks: ACKS[config.acks],
       compression: COMPRESSION[config.compression],
       timeout: Math.max(1000, config.timeout),
@@ -137,22 +137,23 @@ export function createExporter(config: KafkaExporterConfig, context: ExporterCon
   /** A broker whose limit is smaller than ours: halves, and a single message is refused. */
   function split(state: Progress, reason: string): void {
     const [piece] = state.pieces.splice(0, 1);
-    const {messages} = piece!;
-    if (messages.length === 1) {
-      state.rejected += messages[0]!.count;
+    const {entries, bytes} = piece!;
+    const parts = entries.length > 1 ? undefined : halves(entries[0]!);
+    if (entries.length === 1 && parts === undefined) {
+      state.rejected += entries[0]!.count;
       state.reason = reason;
       return;
     }
-    const middle = messages.length >> 1;
-    const half = piece!.bytes / 2;
-    state.pieces.unshift(
-      {messages: messages.slice(0, middle), bytes: half},
-      {messages: messages.slice(middle), bytes: half},
-    );
+    const middle = entries.length >> 1;
+    const [first, second] = parts
+      ? parts.map((entry) => [entry])
+      : [entries.slice(0, middle), entries.slice(middle)];
+    state.pieces.unshift({entries: first!, bytes: bytes / 2}, {entries: second!, bytes: bytes / 2});
   }
 
   return {
     type: 'kafka',
+    rendering,
     accepts: (record) => isLine(record) || (config.encoding === 'otlp' && record.kind === 'span'),
     async start() {
       const codec = await loadCodec(config.compression);
@@ -173,10 +174,13 @@ export function createExporter(config: KafkaExporterConfig, context: ExporterCon
         }),
       );
     },
-    async send(batch, signal): Promise<SendResult> {
+    async send(batch: readonly Item[], signal: AbortSignal): Promise<SendResult> {
       if (progress?.batch !== batch) {
         const {clock} = context;
-        progress = {batch, ...encoder.encode(batch, PIECE_BYTES, clock.now(), clock.wall())};
+        const {items, rejected} = rendering ? renderAll(batch, rendering) : {items: batch, rejected: 0};
+        const encoded = encoder.encode(items, PIECE_BYTES, clock.now(), clock.wall());
+        const reason = encoded.reason ?? (rejected > 0 ? 'values that cannot be written' : undefined);
+        progress = {batch, pieces: encoded.pieces, rejected: encoded.rejected + rejected, reason};
       }
       const state = progress;
       while (state.pieces.length > 0) {
@@ -211,4 +215,10 @@ export function createExporter(config: KafkaExporterConfig, context: ExporterCon
     },
     stop: drop,
   };
+}
+
+/** Lines, a newline behind each. */
+function createLines(): Rendering {
+  const out = new ByteWriter(0);
+  return {out, write: (record) => tryWriteRecord(out, record)};
 }

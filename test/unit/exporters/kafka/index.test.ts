@@ -1,12 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // Kafka messages: topics and keys from templates, packs, sizes; and a broker that refuses.
+import {createRequire} from 'node:module';
 import {afterEach, expect, test} from 'vitest';
 import type {KafkaExporterConfig} from '../../../../src/config/types.js';
-import {createKafkaEncoder, topicName} from '../../../../src/exporters/kafka/encode.js';
+import {Renderer} from '../../../../src/delivery/render.js';
+import {crc32c as ownCrc32c} from '../../../../src/exporters/kafka/crc32c.js';
+import {createKafkaEncoder, type Piece, topicName} from '../../../../src/exporters/kafka/encode.js';
+import {halves, valuesOf} from '../../../../src/exporters/kafka/entry.js';
 import {createExporter} from '../../../../src/exporters/kafka/index.js';
+import {ByteWriter} from '../../../../src/records/byte-writer.js';
+import {tryWriteRecord} from '../../../../src/records/ndjson.js';
+import type {Item} from '../../../../src/records/rendered.js';
+import type {RelayRecord} from '../../../../src/records/types.js';
 import {makeContext, makeDelivery, NEVER} from '../../../helpers/delivery.js';
 import {startBroker} from '../../../helpers/kafka-broker.js';
 import {makeEvent, makeMetric, makeProcess} from '../../../helpers/records.js';
+
+const kafkajs = createRequire(import.meta.url);
+const crc32c = kafkajs('kafkajs/src/protocol/recordBatch/crc32C') as (bytes: Buffer) => number;
+const decodeBatch = kafkajs('kafkajs/src/protocol/recordBatch/v0/decoder') as (
+  decoder: unknown,
+) => Promise<{records: {key: Buffer; value: Buffer; offset: string}[]}>;
+const Decoder = kafkajs('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => unknown;
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
@@ -32,6 +47,17 @@ const config = (change: Partial<KafkaExporterConfig> = {}): KafkaExporterConfig 
 
 const a = makeProcess({pid: 1});
 const b = makeProcess({pid: 2});
+const messagesOf = (pieces: readonly Piece[]) =>
+  pieces.flatMap(({entries}) =>
+    entries.flatMap((entry) =>
+      Array.from(valuesOf(entry), (value) => ({
+        topic: entry.topic,
+        key: entry.key,
+        value,
+        count: entry.count / entry.messages,
+      })),
+    ),
+  );
 const event = (process = a, message = 'm') => makeEvent({process, data: {message}});
 
 test('a message per record, a topic per kind, a key per process', () => {
@@ -42,7 +68,7 @@ test('a message per record, a topic per kind, a key per process', () => {
     0,
   );
   expect(rejected).toBe(0);
-  const messages = pieces[0]!.messages;
+  const messages = messagesOf(pieces);
   expect(messages.map(({topic, key}) => `${topic} ${key}`)).toEqual([
     'scope.event vm-1',
     'scope.event vm-2',
@@ -55,7 +81,7 @@ test('a message per record, a topic per kind, a key per process', () => {
 test('packs lines of one key up to the size, none torn', () => {
   const batch = Array.from({length: 20}, (_, i) => event(i % 2 === 0 ? a : b, `n=${i};`));
   const {pieces} = createKafkaEncoder(config({packed: true}), undefined).encode(batch, 1e6, 0, 0);
-  const messages = pieces.flatMap((piece) => piece.messages);
+  const messages = messagesOf(pieces);
   expect(messages.length).toBeGreaterThan(4);
   for (const {value, count, key} of messages) {
     expect(value.length).toBeLessThanOrEqual(1000);
@@ -68,7 +94,7 @@ test('packs lines of one key up to the size, none torn', () => {
 test('requests stay below the size that a broker takes; larger messages are counted', () => {
   const batch = [...Array.from({length: 50}, () => event(a, 'x'.repeat(1000))), event(a, 'y'.repeat(20_000))];
   const {pieces, rejected, reason} = createKafkaEncoder(config(), undefined).encode(batch, 10_000, 0, 0);
-  expect(pieces.flatMap((piece) => piece.messages)).toHaveLength(50);
+  expect(messagesOf(pieces)).toHaveLength(50);
   for (const piece of pieces) expect(piece.bytes).toBeLessThanOrEqual(10_000);
   expect({rejected, reason}).toEqual({rejected: 1, reason: 'messages above 10000 bytes'});
 });
@@ -113,4 +139,103 @@ test('nobody there: check says so; templates are checked', async () => {
   expect(() => createExporter(config({key: '{nope}'}), makeContext())).toThrow(
     '{nope} is not known in a template',
   );
+});
+
+/** What the source of a run of lines makes of records. */
+function rendered(records: RelayRecord[]): Item[] {
+  const out = new ByteWriter(0);
+  const renderer = new Renderer(
+    {out, write: (record) => tryWriteRecord(out, record)},
+    {maxRecords: 7, maxBytes: 1e6},
+  );
+  for (const record of records) renderer.add(record);
+  return renderer.take().items;
+}
+
+test.each([
+  ['single', {}],
+  ['packed', {packed: true, packed_bytes: 3000}],
+  ['packed, each line alone', {packed: true, packed_bytes: 1}],
+] as const)('runs of lines make the same messages as their records: %s', (_, change) => {
+  const records = Array.from({length: 60}, (_unused, n) =>
+    event(n % 10 < 7 ? a : b, n === 33 ? 'y'.repeat(9000) : `n=${n};${'x'.repeat((n * 37) % 500)}`),
+  );
+  const encoder = createKafkaEncoder(config(change), undefined);
+  const shown = (batch: readonly Item[]) => {
+    const {pieces, rejected} = encoder.encode(batch, 8000, 0, 0);
+    for (const {bytes} of pieces) expect(bytes).toBeLessThanOrEqual(8000);
+    return {
+      rejected,
+      messages: messagesOf(pieces).map(({key, value, count}) => [key, value.toString(), count]),
+    };
+  };
+  const found = shown(rendered(records));
+  expect(found).toEqual(shown(records));
+  expect(found.rejected).toBe(1);
+  const numbers = found.messages.flatMap(([, value]) =>
+    Array.from(String(value).matchAll(/n=(\d+);/g), (m) => Number(m[1])),
+  );
+  expect(numbers.sort((x, y) => x - y)).toEqual(
+    Array.from({length: 60}, (_unused, n) => n).filter((n) => n !== 33),
+  );
+});
+
+test('halves of lines are all of them, and a single message has none', () => {
+  const {pieces} = createKafkaEncoder(config(), undefined).encode(
+    rendered(Array.from({length: 7}, () => event())),
+    1e6,
+    0,
+    0,
+  );
+  const [entry] = pieces[0]!.entries;
+  const [first, second] = halves(entry!)!;
+  expect([...valuesOf(first), ...valuesOf(second)].map(String)).toEqual(Array.from(valuesOf(entry!), String));
+  expect(first.count + second.count).toBe(7);
+  const [one] = halves(first)!;
+  expect(halves(one)).toBeUndefined();
+});
+
+test.each(['none', 'gzip', 'lz4', 'snappy'] as const)(
+  'kafkajs reads what it did not write itself: %s',
+  async (compression) => {
+    const broker = await startBroker();
+    ends.push(() => broker.close());
+    const exporter = createExporter(
+      config({brokers: [`127.0.0.1:${broker.port}`], compression, key: 'ü-{pid}'}),
+      makeContext(),
+    );
+    ends.push(() => exporter.stop());
+    await exporter.start();
+    const batch = rendered(
+      Array.from({length: 300}, (_, n) => event(n % 20 < 10 ? a : b, `n=${n};${'x'.repeat(n)}`)),
+    );
+    expect(await exporter.send(batch, NEVER)).toMatchObject({outcome: 'success', rejected: 0});
+    expect(await exporter.send(batch, NEVER)).toMatchObject({outcome: 'success', rejected: 0});
+    const numbers = broker.batches.map(({bytes}) => {
+      expect(bytes.readInt32BE(8)).toBe(bytes.length - 12);
+      expect(bytes.readUInt32BE(17)).toBe(crc32c(bytes.subarray(21)));
+      expect(bytes.readBigInt64BE(43)).toBe(7n);
+      return [bytes.readInt32BE(53), bytes.readInt32BE(57)];
+    });
+    // Sequence numbers go on where the batch before ended.
+    expect(numbers).toEqual([
+      [0, 300],
+      [300, 300],
+    ]);
+    if (compression === 'lz4' || compression === 'snappy') return;
+    const {records} = await decodeBatch(new Decoder(broker.batches[0]!.bytes));
+    expect(records.map(({offset}) => Number(offset))).toEqual(Array.from({length: 300}, (_, n) => n));
+    const of = (key: string) =>
+      records
+        .filter((record) => String(record.key) === key)
+        .map(({value}) => Number(/n=(\d+);/.exec(String(value))![1]));
+    expect(of('ü-1')).toEqual(Array.from({length: 300}, (_, n) => n).filter((n) => n % 20 < 10));
+    expect(of('ü-2')).toEqual(Array.from({length: 300}, (_, n) => n).filter((n) => n % 20 >= 10));
+  },
+);
+
+test('the checksum is that of kafkajs, whatever the length', () => {
+  const bytes = Buffer.from(Array.from({length: 2000}, (_, i) => (i * 7919 + (i >> 3)) & 255));
+  for (let n = 0; n < 200; n++)
+    expect(ownCrc32c(bytes, n % 9, n * 9 + (n % 9))).toBe(crc32c(bytes.subarray(n % 9, n * 9 + (n % 9))));
 });
