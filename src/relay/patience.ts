@@ -47,6 +47,8 @@ export interface PatienceParts {
   room: () => number | undefined;
   /** Whether somebody waits for what is behind. */
   hurried: () => boolean;
+  /** Whether a process is left to step back for. */
+  living: () => boolean;
   /** Milliseconds, any origin. */
   now: () => number;
 }
@@ -81,11 +83,11 @@ export class Patience {
   }
 
   #look(): void {
-    const {now, room, hurried} = this.#parts;
+    const {now, room, hurried, living} = this.#parts;
     const at = now();
     if (at - this.#hurryAt >= HURRY_MS) {
       this.#hurryAt = at;
-      this.#hurry ||= hurried();
+      this.#hurry ||= hurried() || !living();
     }
     if (at - this.#roomAt >= ROOM_MS) {
       this.#roomAt = at;
@@ -120,6 +122,7 @@ export function sessionPatience(folder: ChannelFolder, writer: SessionWriter): P
       rmSync(flag, {force: true});
       return true;
     },
+    living: () => [...folder.channels.values()].some((channel) => !channel.ended),
     now: () => performance.now(),
   });
 }

@@ -119,12 +119,11 @@ export class SessionLoop {
 
   #pass(): void {
     const {pipeline} = this.#parts;
-    const patience = pipeline.stats.live > 0 ? this.#patience : undefined;
-    const {budgetMs, napMs} = patience?.step() ?? AT_ONCE;
+    const {budgetMs, napMs} = this.#patience?.step() ?? AT_ONCE;
     this.#more = pipeline.pass(budgetMs);
     this.#passed = performance.now();
     if (this.#more) this.#schedule(napMs);
-    else patience?.done();
+    else this.#patience?.done();
     const since = Date.now() - this.#committed;
     const due = since >= (pipeline.dirty ? this.#interval : IDLE_COMMIT_MS);
     // In the middle of a batch a commit decodes the rest of it, which may be more than the slice that there is.

@@ -14,9 +14,6 @@ import {encodeLine} from '../records/ndjson.js';
 import {FILES, type SessionWriter, tryOpenSession} from '../session/index.js';
 import {StateFiles} from './state.js';
 
-/** Bytes of records that may wait for us on tmpfs: src/relay/patience.ts keeps to less where memory is short. */
-const SPOOL_MAX = 512 * 1024 * 1024;
-
 /** Runs until the session is complete. Returns the exit status. */
 export async function runSession(workdir: string): Promise<number> {
   const writer = tryOpenSession(workdir, {encode: encodeLine});
@@ -38,7 +35,7 @@ async function relay(workdir: string, writer: SessionWriter): Promise<'over' | '
   const states = new StateFiles(join(workdir, FILES.index));
   const saved = states.read(writer.position);
   const from = saved === undefined ? {} : {from: saved.position};
-  const options = {create: true, spoolMax: SPOOL_MAX, ...from, ...farPlace(workdir)};
+  const options = {create: true, ...from, ...farPlace(workdir)};
   const folder = openFolder(join(workdir, FILES.channels), options);
   const wake = {call: () => {}};
   try {

@@ -6,12 +6,13 @@ const MOST = 100 * 1024 * 1024;
 
 /** A machine whose spool, idle processors and clock are set by hand. */
 function machine(idle: number | undefined, waiting: number) {
-  const state = {idle, waiting, hurried: false, now: 0};
+  const state = {idle, waiting, hurried: false, living: true, now: 0};
   const patience = new Patience({
     waiting: () => state.waiting,
     most: MOST,
     room: () => state.idle,
     hurried: () => state.hurried,
+    living: () => state.living,
     now: () => state.now,
   });
   const step = (): Step => {
@@ -49,6 +50,13 @@ describe('Patience', () => {
 
   it('does not put off the little that a calm process leaves', () => {
     expect(machine(0, 1000).step()).toBe(AT_ONCE);
+  });
+
+  it('ends with the last process', () => {
+    const {state, step} = machine(0, MOST / 4);
+    expect(share(step())).toBeLessThan(0.1);
+    state.living = false;
+    expect(step()).toBe(AT_ONCE);
   });
 
   it('ends when somebody waits, until all of it is done', () => {
