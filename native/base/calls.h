@@ -27,6 +27,7 @@ enum sc_call_class {
 	SC_CLASS_STAT,
 	SC_CLASS_DELETE,
 	SC_CLASS_FSOTHER,
+	SC_CLASS_NAMES,    /* changes where paths lead */
 	SC_CLASS_DUP,      /* a second number for what is open */
 	SC_CLASS_FD,       /* gives a descriptor that is neither file nor socket */
 	SC_CLASS_SOCKET,   /* life of sockets */
@@ -64,6 +65,8 @@ enum sc_call_class {
 	X(fchmodat, FSOTHER, 0) X(chown, FSOTHER, 0) X(fchown, FSOTHER, 0) X(lchown, FSOTHER, 0) \
 	X(fchownat, FSOTHER, 0) X(utimensat, FSOTHER, 0) X(mknod, FSOTHER, 0) \
 	X(mknodat, FSOTHER, 0) \
+	X(chroot, NAMES, 0) X(pivot_root, NAMES, 0) X(setns, NAMES, 0) X(unshare, NAMES, 0) \
+	X(mount, NAMES, 0) X(umount2, NAMES, 0) X(move_mount, NAMES, 0) \
 	X(dup, DUP, 0) X(dup2, DUP, SC_P) X(dup3, DUP, SC_P) X(fcntl, DUP, 0) \
 	X(pidfd_getfd, DUP, 0) \
 	X(pipe, FD, 0) X(pipe2, FD, 0) X(eventfd2, FD, 0) X(epoll_create, FD, 0) \

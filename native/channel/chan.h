@@ -62,20 +62,20 @@ struct sc_fd_snapshot {
 	uint32_t pad;
 };
 
-/* Private to the process; copied by fork. */
+/* Private to the process; copied by fork. What each hook looks at is in the first cache line. */
 struct sc_chan {
 	struct sc_hub *hub;
 	char *base;            /* the same as sc_live.base, but survives a fork: the child's parent */
-	char dir[480];         /* SCOPE_DIR */
-	char name[64];         /* PID.TSC of the channel, without ".chan" */
-	int32_t pid;
-	uint32_t tp_way;     /* enum sc_tp_way */
+	uint32_t tp_way;       /* enum sc_tp_way */
 	uint32_t quiet;        /* a seccomp filter is set: no system call of our own */
-	uint32_t wipes;        /* MADV_WIPEONFORK works */
-	_Atomic(uint32_t) full;     /* the last record found no room: what would only serve the next is left out */
 	_Atomic(uint32_t) threaded; /* a second thread was made at some time */
+	_Atomic(uint32_t) full;     /* the last record found no room: what would only serve the next is left out */
 	_Atomic(int32_t) threads;   /* threads alive, as far as seen */
 	_Atomic(uint32_t) shards;   /* bit per shard that is allocated */
+	int32_t pid;
+	uint32_t wipes;        /* MADV_WIPEONFORK works */
+	char dir[480];         /* SCOPE_DIR */
+	char name[64];         /* PID.TSC of the channel, without ".chan" */
 	_Atomic(uint32_t) ring_ready[SC_SHARDS]; /* bytes allocated, from each ring's start */
 	_Atomic(uint32_t) ring_total;            /* their sum */
 	_Atomic(uint32_t) owned;    /* bit per shard that one thread owns */
@@ -214,7 +214,12 @@ void sc_thread_find(struct sc_ctx *x);
 void sc_thread_forget(uint64_t tp);
 
 /* The calling thread's id. */
-uint32_t sc_thread_id(const struct sc_ctx *x);
+static inline uint32_t sc_thread_id(const struct sc_ctx *x)
+{
+	if (sc_likely(x->self != NULL))
+		return x->self->tid;
+	return sc_chan.quiet ? 0 : (uint32_t)sc_sys_gettid();
+}
 
 /*
  * A child that shares this memory (vfork, CLONE_VM) must not record: the thread pointer tp is muted
@@ -303,11 +308,27 @@ int sc_ring_ready(const struct sc_ctx *x, uint32_t n, uint32_t end);
  * flags, object, ret, ticks are 0, nr is 0xffff. NULL: not recorded (counted by cause). Between
  * begin and commit no other record of this thread may begin.
  */
-struct sc_record *sc_record_begin(const struct sc_ctx *x, enum sc_record_type type, int fd,
-				  uint32_t size);
+struct sc_record *sc_record_begin_at(const struct sc_ctx *x, uint64_t tsc, enum sc_record_type type,
+				     int fd, uint32_t size);
+
+static inline struct sc_record *sc_record_begin(const struct sc_ctx *x, enum sc_record_type type,
+						int fd, uint32_t size)
+{
+	return sc_record_begin_at(x, sc_rdtsc(), type, fd, size);
+}
 
 /* Publishes it; used: payload bytes filled, at most size. */
-void sc_record_commit(const struct sc_ctx *x, struct sc_record *record, uint32_t used);
+static inline void sc_record_commit(const struct sc_ctx *x, struct sc_record *record, uint32_t used)
+{
+	uint32_t len =
+		atomic_load_explicit(&record->len, memory_order_relaxed) & ~SC_LEN_BUSY;
+
+	record->used = (uint16_t)used;
+	/* Publish: all stores above are seen before len. Pairs with the reader's acquire. */
+	atomic_store_explicit(&record->len, len, memory_order_release);
+	sc_add(&x->head->records, 1,
+	       !atomic_load_explicit(&sc_chan.threaded, memory_order_relaxed));
+}
 
 static inline void *sc_record_payload(struct sc_record *record)
 {
@@ -325,13 +346,35 @@ enum sc_fd_bit {
 	SC_FB_INHERITED = 16 /* from the parent of a fork */
 };
 
+#define SC_FD_BLOCK 32u /* entries per bit of sc_header.fd_blocks: half a page, so two at a time */
+
+/* The entry of a descriptor that has been in use before; NULL: look further, with sc_fd_get. */
+static inline struct sc_fd *sc_fd_used(const struct sc_header *head, int fd)
+{
+	uint32_t n = (uint32_t)fd;
+
+	if (sc_unlikely(n >= SC_FDS ||
+			n >= atomic_load_explicit(&head->fd_high, memory_order_relaxed) ||
+			!(atomic_load_explicit(&head->fd_blocks, memory_order_relaxed) >>
+			  n / SC_FD_BLOCK & 1)))
+		return NULL;
+	return (struct sc_fd *)((char *)head + SC_FD_OFF) + n;
+}
+
+struct sc_fd *sc_fd_make(const struct sc_ctx *x, int fd);
+
 /* The entry of fd, its memory allocated; NULL: no descriptor, or no memory. */
-struct sc_fd *sc_fd_get(const struct sc_ctx *x, int fd);
+static inline struct sc_fd *sc_fd_get(const struct sc_ctx *x, int fd)
+{
+	struct sc_fd *f = sc_fd_used(x->head, fd);
+
+	return sc_likely(f != NULL) ? f : sc_fd_make(x, fd);
+}
 
 /* The entry of fd when something is known of it, else NULL. Allocates nothing. */
 struct sc_fd *sc_fd_find(const struct sc_ctx *x, int fd);
 
-/* Begins an entry for what was just opened: zero, a new object, now. */
+/* Begins an entry for what was just opened: zero, a new object, at this time. */
 void sc_fd_begin(const struct sc_ctx *x, struct sc_fd *f, uint8_t kind, uint64_t tsc);
 
 /* Another descriptor with the same object, or NULL. */

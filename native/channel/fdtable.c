@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "channel/chan.h"
 
-#define BLOCK      32u /* entries per bit of sc_header.fd_blocks: half a page, so two at a time */
 #define FDX_BLOCK  64u /* entries per bit of fdx_blocks: one page */
 #define FDX_BLOCKS 16384u
 #define FDX_FDS    (FDX_BLOCK * FDX_BLOCKS) /* 1,048,576 */
@@ -24,8 +23,8 @@ static struct sc_fd *table(char *base)
 
 static int block_ready(const struct sc_ctx *x, uint32_t fd)
 {
-	uint32_t block = fd / BLOCK & ~1u, bits = 3u << block;
-	size_t offset = block * BLOCK * sizeof(struct sc_fd);
+	uint32_t block = fd / SC_FD_BLOCK & ~1u, bits = 3u << block;
+	size_t offset = block * SC_FD_BLOCK * sizeof(struct sc_fd);
 
 	if (sc_likely(atomic_load_explicit(&x->head->fd_blocks, memory_order_relaxed) & bits))
 		return 1;
@@ -146,7 +145,7 @@ static void raise_high(const struct sc_ctx *x, uint32_t fd)
 		;
 }
 
-struct sc_fd *sc_fd_get(const struct sc_ctx *x, int fd)
+struct sc_fd *sc_fd_make(const struct sc_ctx *x, int fd)
 {
 	struct sc_fd *f;
 
@@ -171,13 +170,20 @@ struct sc_fd *sc_fd_find(const struct sc_ctx *x, int fd)
 		return NULL;
 	if ((uint32_t)fd < SC_FDS) {
 		if (!(atomic_load_explicit(&x->head->fd_blocks, memory_order_acquire) &
-		      1u << (fd / (int)BLOCK)))
+		      1u << (fd / (int)SC_FD_BLOCK)))
 			return NULL;
 		f = table(x->base) + fd;
 	} else {
 		f = high(x, (uint32_t)fd, 0);
 	}
 	return f && atomic_load_explicit(&f->object, memory_order_relaxed) ? f : NULL;
+}
+
+static uint64_t next_object(struct sc_header *head)
+{
+	if (!atomic_load_explicit(&sc_chan.threaded, memory_order_relaxed))
+		return sc_fetch_add_local((uint64_t *)&head->next_object, 1);
+	return atomic_fetch_add_explicit(&head->next_object, 1, memory_order_relaxed);
 }
 
 void sc_fd_begin(const struct sc_ctx *x, struct sc_fd *f, uint8_t kind, uint64_t tsc)
@@ -195,10 +201,7 @@ void sc_fd_begin(const struct sc_ctx *x, struct sc_fd *f, uint8_t kind, uint64_t
 	f->proto_state = 0;
 	f->reserved = 0;
 	/* With the object the rest is valid: pairs with the acquire of the reader. */
-	atomic_store_explicit(&f->object,
-			      atomic_fetch_add_explicit(&x->head->next_object, 1,
-							memory_order_relaxed),
-			      memory_order_release);
+	atomic_store_explicit(&f->object, next_object(x->head), memory_order_release);
 }
 
 struct sc_fd *sc_fd_twin(const struct sc_ctx *x, const struct sc_fd *f, int fd)
@@ -231,7 +234,7 @@ void sc_fd_forget_all(char *base)
 
 void sc_fd_populate(const struct sc_ctx *x)
 {
-	for (uint32_t fd = 0; fd < SC_FDS; fd += 2 * BLOCK)
+	for (uint32_t fd = 0; fd < SC_FDS; fd += 2 * SC_FD_BLOCK)
 		block_ready(x, fd);
 }
 
@@ -249,7 +252,7 @@ void sc_fd_save(char *base)
 		struct sc_fd_snapshot *s = &sc_fd_saved[i];
 		const struct sc_fd *f = table(base) + i;
 
-		if (!(blocks & 1u << (i / BLOCK))) {
+		if (!(blocks & 1u << (i / SC_FD_BLOCK))) {
 			s->object = 0;
 			continue;
 		}

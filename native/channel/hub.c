@@ -134,6 +134,7 @@ int sc_hub_alive(void)
 int sc_hub_watches(const char *name, size_t len)
 {
 	const struct sc_dfa *dfa = &sc_chan.hub->file_watch;
+	const char *end = name + len;
 	uint32_t states = dfa->states, classes = dfa->classes, state = 0;
 
 	if (states == 0xffff)
@@ -142,19 +143,15 @@ int sc_hub_watches(const char *name, size_t len)
 	if (states == 0 || states > sizeof(dfa->accept) * 8 || classes == 0 ||
 	    states * classes > sizeof(dfa->next) / sizeof(dfa->next[0]))
 		return 0;
-	for (size_t i = 0;; i++) {
-		uint32_t cls;
-
-		if (dfa->accept[state / 8] >> (state % 8) & 1)
-			return 1;
-		if (i > len)
-			return 0;
+	for (; !(dfa->accept[state / 8] >> (state % 8) & 1); name++) {
 		/* The NUL at the end takes part, as a byte no name has: `$`. */
-		cls = dfa->class_of[i < len ? (uint8_t)name[i] : 0];
-		if (cls >= classes)
+		uint32_t cls = dfa->class_of[name < end ? (uint8_t)*name : 0];
+
+		if (name > end || cls >= classes)
 			return 0;
 		state = dfa->next[state * classes + cls];
 		if (state >= states)
 			return 0;
 	}
+	return 1;
 }

@@ -90,7 +90,7 @@ static int take_room(const struct sc_ctx *x, uint32_t nr, uint32_t at, uint32_t 
 }
 
 /* Takes n bytes of a ring. NULL: full, or no memory for it. */
-static struct sc_record *reserve(const struct sc_ctx *x, uint32_t nr, uint32_t n)
+static inline struct sc_record *reserve(const struct sc_ctx *x, uint32_t nr, uint32_t n)
 {
 	struct sc_shard *shard = sc_chan_shard(x->base, nr);
 	char *ring = sc_chan_ring(x->base, nr);
@@ -128,7 +128,7 @@ static struct sc_record *reserve(const struct sc_ctx *x, uint32_t nr, uint32_t n
 	return (struct sc_record *)(ring + at);
 }
 
-static struct sc_record *reserve_any(const struct sc_ctx *x, uint32_t n)
+static __attribute__((noinline)) struct sc_record *reserve_any(const struct sc_ctx *x, uint32_t n)
 {
 	struct sc_record *r;
 
@@ -246,12 +246,11 @@ static void see_control(const struct sc_ctx *x)
 		atomic_store_explicit(&x->head->ack, generation, memory_order_relaxed);
 }
 
-struct sc_record *sc_record_begin(const struct sc_ctx *x, enum sc_record_type type, int fd,
-				  uint32_t size)
+struct sc_record *sc_record_begin_at(const struct sc_ctx *x, uint64_t tsc, enum sc_record_type type,
+				     int fd, uint32_t size)
 {
 	uint32_t n = ((uint32_t)sizeof(struct sc_record) + size + 7) & ~7u;
 	uint32_t max = atomic_load_explicit(&x->head->control.max_per_sec, memory_order_relaxed);
-	uint64_t tsc = sc_rdtsc();
 	struct sc_record *r;
 
 	/* The channel changed under us (a signal handler forked): this hook belongs to the old one. */
@@ -281,6 +280,9 @@ struct sc_record *sc_record_begin(const struct sc_ctx *x, enum sc_record_type ty
 	}
 	if (sc_unlikely(atomic_load_explicit(&sc_chan.full, memory_order_relaxed)))
 		atomic_store_explicit(&sc_chan.full, 0, memory_order_relaxed);
+	/* The reader has zeroed what comes next, on its processor: the next record finds it here. */
+	sc_prefetch_write((char *)r + n);
+	sc_prefetch_write((char *)r + n + 64);
 	/* From here the reader knows how long the unfinished record is: pairs with its acquire. */
 	atomic_store_explicit(&r->len, n | SC_LEN_BUSY, memory_order_release);
 	r->type = (uint16_t)type;
@@ -289,16 +291,4 @@ struct sc_record *sc_record_begin(const struct sc_ctx *x, enum sc_record_type ty
 	r->fd = fd;
 	r->nr = 0xffff;
 	return r;
-}
-
-void sc_record_commit(const struct sc_ctx *x, struct sc_record *record, uint32_t used)
-{
-	uint32_t len =
-		atomic_load_explicit(&record->len, memory_order_relaxed) & ~SC_LEN_BUSY;
-
-	record->used = (uint16_t)used;
-	/* Publish: all stores above are seen before len. Pairs with the reader's acquire. */
-	atomic_store_explicit(&record->len, len, memory_order_release);
-	sc_add(&x->head->records, 1,
-	       !atomic_load_explicit(&sc_chan.threaded, memory_order_relaxed));
 }

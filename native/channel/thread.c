@@ -121,13 +121,6 @@ void sc_thread_forget(uint64_t tp)
 	atomic_store_explicit(&t->tp, 0, memory_order_release);
 }
 
-uint32_t sc_thread_id(const struct sc_ctx *x)
-{
-	if (sc_likely(x->self != NULL))
-		return x->self->tid;
-	return sc_chan.quiet ? 0 : (uint32_t)sc_sys_gettid();
-}
-
 void sc_mute(uint64_t tp, int pid_too)
 {
 	uint64_t free = 0;

@@ -75,6 +75,9 @@ static void many_threads(uint32_t n)
 {
 	atomic_store_explicit(&sc_chan.threads, (int32_t)n, memory_order_relaxed);
 	atomic_store_explicit(&sc_chan.threaded, n > 1, memory_order_relaxed);
+	/* Whether they share a root was decided unseen. */
+	if (n > 1)
+		sc_names_remember_none();
 }
 
 static uint32_t thread_pointer_way(uint64_t hwcap2)

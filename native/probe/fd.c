@@ -88,7 +88,7 @@ static void learn_name(struct sc_hook *h, int fd, struct sc_fd *f)
 		sc_file_opened(h, fd, f, name, 0, AT_FDCWD, !h->fresh);
 }
 
-static struct sc_fd *learn(struct sc_hook *h, int fd, struct sc_fd *f)
+struct sc_fd *sc_fd_learn(struct sc_hook *h, int fd, struct sc_fd *f)
 {
 	struct stat st;
 	uint16_t flags = h->fresh ? 0 : SC_FF_FOUND;
@@ -111,17 +111,6 @@ static struct sc_fd *learn(struct sc_hook *h, int fd, struct sc_fd *f)
 	return f;
 }
 
-struct sc_fd *sc_fd_known(struct sc_hook *h, int fd)
-{
-	struct sc_fd *f = sc_fd_get(&h->x, fd);
-
-	if (sc_unlikely(!f))
-		return NULL;
-	if (sc_likely(atomic_load_explicit(&f->object, memory_order_relaxed) != 0))
-		return f;
-	return learn(h, fd, f);
-}
-
 struct sc_fd *sc_fd_new(struct sc_hook *h, int fd, uint8_t kind)
 {
 	struct sc_fd *f = sc_fd_get(&h->x, fd);
@@ -129,28 +118,6 @@ struct sc_fd *sc_fd_new(struct sc_hook *h, int fd, uint8_t kind)
 	if (f)
 		sc_fd_begin(&h->x, f, kind, sc_now(h));
 	return f;
-}
-
-/* Adds to what a descriptor moved. Plain adds while one thread is alone, as in sc_add. */
-static void moved(struct sc_hook *h, struct sc_fd *f, _Atomic(uint64_t) *bytes,
-		  _Atomic(uint32_t) *ops, uint64_t n)
-{
-	sc_add(bytes, n, h->alone);
-	if (h->alone)
-		sc_add_local32((uint32_t *)ops, 1);
-	else
-		atomic_fetch_add_explicit(ops, 1, memory_order_relaxed);
-	sc_add(&f->ticks, h->ticks, h->alone);
-}
-
-void sc_fd_moved_rx(struct sc_hook *h, struct sc_fd *f, uint64_t n)
-{
-	moved(h, f, &f->rx_bytes, &f->rx_ops, n);
-}
-
-void sc_fd_moved_tx(struct sc_hook *h, struct sc_fd *f, uint64_t n)
-{
-	moved(h, f, &f->tx_bytes, &f->tx_ops, n);
 }
 
 /* ---- close ---- */
@@ -224,17 +191,13 @@ void sc_fd_closing(struct sc_hook *h, int fd)
 	atomic_store_explicit(&f->object, 0, memory_order_release);
 }
 
-/* The entry goes before the number is free for another thread to get. */
-void sc_probe_close_pre(struct sc_hook *h)
+/* As with close: the entries go before the numbers are free for another thread to get. */
+void sc_probe_close_range_pre(struct sc_hook *h)
 {
 	const struct sc_call *c = h->call;
 	uint32_t first = (uint32_t)c->arg[0], last = (uint32_t)c->arg[1];
 	uint32_t high = atomic_load_explicit(&h->x.head->fd_high, memory_order_relaxed);
 
-	if (c->nr == __NR_close) {
-		sc_fd_closing(h, (int)c->arg[0]);
-		return;
-	}
 	if (first > last || (uint32_t)c->arg[2] & ~2u)
 		return;
 	for (uint32_t fd = first; fd <= last && fd < high; fd++)

@@ -10,7 +10,7 @@
 
 /* ---- open ---- */
 
-static uint32_t open_flags(const struct sc_call *c)
+static inline uint32_t open_flags(const struct sc_call *c)
 {
 	switch (c->nr) {
 	case __NR_open:
@@ -25,32 +25,21 @@ static uint32_t open_flags(const struct sc_call *c)
 	}
 }
 
-static void fill_open(struct sc_hook *h, struct sc_open *o, int fd, const struct sc_fd *f)
-{
-	struct stat st;
-
-	o->mode = o->uid = o->gid = 0;
-	o->kind = f->kind;
-	if (!(h->x.want & SC_WANT_OPEN_MODE) || sc_chan.quiet || sc_sys_fstat(fd, &st) < 0)
-		return;
-	o->mode = st.st_mode;
-	o->uid = st.st_uid;
-	o->gid = st.st_gid;
-}
-
 void sc_file_opened(struct sc_hook *h, int fd, struct sc_fd *f, const char *path, uint32_t flags,
 		    int dirfd, int late)
 {
 	size_t whole = path ? sc_strnlen(path, SC_PATH_MAX + 1) : 0;
 	size_t len = whole > SC_PATH_MAX ? SC_PATH_MAX : whole;
-	struct sc_record *r;
+	struct sc_record *r = NULL;
+	struct sc_name name;
 	struct sc_open *o;
 
-	if (len && h->x.want & SC_WANT_FILE && sc_hub_watches(path, len))
+	sc_name_look(h, fd, path, len, flags, &name);
+	if (h->x.want & SC_WANT_OPEN || name.watched)
+		r = sc_record_begin_at(&h->x, sc_now(h), SC_REC_OPEN, fd,
+				       (uint32_t)(sizeof(*o) + len));
+	if (name.watched)
 		sc_fd_set(f, SC_FF_WATCHED);
-	if (!(h->x.want & SC_WANT_OPEN) && !(sc_fd_flags(f) & SC_FF_WATCHED))
-		return;
-	r = sc_record_begin(&h->x, SC_REC_OPEN, fd, (uint32_t)(sizeof(*o) + len));
 	if (!r)
 		return;
 	sc_record_from(r, h, f);
@@ -60,8 +49,11 @@ void sc_file_opened(struct sc_hook *h, int fd, struct sc_fd *f, const char *path
 	r->flags = (uint16_t)((late ? SC_RF_LATE : 0) | (whole > len ? SC_RF_CUT : 0));
 	o = sc_record_payload(r);
 	o->flags = flags;
+	o->mode = name.mode;
+	o->uid = name.uid;
+	o->gid = name.gid;
 	o->dirfd = dirfd;
-	fill_open(h, o, fd, f);
+	o->kind = f->kind;
 	memcpy(o + 1, path, len);
 	sc_record_commit(&h->x, r, (uint32_t)(sizeof(*o) + len));
 	sc_fd_set(f, SC_FF_NAMED);
@@ -71,6 +63,7 @@ void sc_probe_open(struct sc_hook *h)
 {
 	const struct sc_call *c = h->call;
 	int fd = (int)c->ret;
+	const char *path;
 	uint32_t flags;
 	struct sc_fd *f;
 	int dirfd;
@@ -81,16 +74,21 @@ void sc_probe_open(struct sc_hook *h)
 		return;
 	}
 	sc_count(&h->x, SC_C_FS_OPEN, 1);
+	/* One time stamp for all that is made of it. */
+	h->tsc = sc_rdtsc();
 	flags = open_flags(c);
+	if (flags & (O_CREAT | O_TRUNC))
+		sc_names_forget();
 	dirfd = c->nr == __NR_openat || c->nr == __NR_openat2 ? (int)c->arg[0] : AT_FDCWD;
 	f = sc_fd_new(h, fd, (flags & O_DIRECTORY) == O_DIRECTORY ? SC_KIND_DIR : SC_KIND_FILE);
 	if (!f)
 		return;
-	sc_file_opened(h, fd, f, sc_call_path(c), flags, dirfd, 0);
+	path = sc_call_path(c);
+	sc_file_opened(h, fd, f, path, flags, dirfd, 0);
 	sc_record_call(h, SC_WANT_CALL_OPEN, fd, f, 1);
 	sc_entries_check();
-	if ((flags & (O_ACCMODE | O_CLOEXEC)) == O_CLOEXEC && sc_call_path(c))
-		sc_entries_opened(sc_call_path(c));
+	if ((flags & (O_ACCMODE | O_CLOEXEC)) == O_CLOEXEC && path)
+		sc_entries_opened(path);
 }
 
 /* ---- read and write ---- */
@@ -101,7 +99,7 @@ static void file_read(struct sc_hook *h, struct sc_fd *f, uint64_t n)
 	sc_count(&h->x, SC_C_FS_READ_BYTES, n);
 	sc_count(&h->x, SC_C_FS_READ_TICKS, h->ticks);
 	if (f)
-		sc_fd_moved_rx(h, f, n);
+		sc_fd_moved(f, 0, n, h->ticks, h->alone);
 }
 
 static void file_written(struct sc_hook *h, int fd, struct sc_fd *f, const struct sc_moved *m)
@@ -109,7 +107,7 @@ static void file_written(struct sc_hook *h, int fd, struct sc_fd *f, const struc
 	uint16_t flags = f ? sc_fd_flags(f) : 0;
 
 	if (f)
-		sc_fd_moved_tx(h, f, m->len);
+		sc_fd_moved(f, 1, m->len, h->ticks, h->alone);
 	if (flags & SC_FF_CONSOLE) {
 		sc_count(&h->x, SC_C_CONSOLE_OPS, 1);
 		sc_count(&h->x, SC_C_CONSOLE_BYTES, m->len);
@@ -306,6 +304,7 @@ void sc_probe_delete(struct sc_hook *h)
 		sc_failed_call(h, SC_C_FS_ERR_OPEN_CLOSE, -1, NULL);
 		return;
 	}
+	sc_names_forget();
 	sc_count(&h->x, SC_C_FS_DELETE, 1);
 	if (!(h->x.want & SC_WANT_OPEN))
 		return;
@@ -317,6 +316,27 @@ void sc_probe_delete(struct sc_hook *h)
 	sc_record_from(r, h, NULL);
 	memcpy(sc_record_payload(r), path, len);
 	sc_record_commit(&h->x, r, (uint32_t)len);
+}
+
+/* Calls of the rest that leave names, modes and owners as they are. */
+static int changes_nothing(uint32_t nr)
+{
+	switch (nr) {
+	case __NR_getdents:
+	case __NR_getdents64:
+	case __NR_readlink:
+	case __NR_readlinkat:
+	case __NR_ftruncate:
+	case __NR_truncate:
+	case __NR_fallocate:
+	case __NR_fsync:
+	case __NR_fdatasync:
+	case __NR_sync_file_range:
+	case __NR_utimensat:
+		return 1;
+	default:
+		return 0;
+	}
 }
 
 /* Whether a call of the rest is about a descriptor's content or about a name. */
@@ -344,6 +364,8 @@ void sc_probe_fsother(struct sc_hook *h)
 
 	/* "Not a link" is an answer: realpath() asks for each part of a path. */
 	if (c->ret >= 0 || (c->ret == -EINVAL && (c->nr == __NR_readlink || c->nr == __NR_readlinkat))) {
+		if (!changes_nothing(c->nr))
+			sc_names_forget();
 		sc_count(&h->x, SC_C_FS_OTHER, 1);
 		return;
 	}

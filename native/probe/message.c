@@ -29,25 +29,6 @@ struct control {
 	int32_t type;
 };
 
-static enum sc_counter bytes_counter(uint8_t kind, enum sc_counter inet_tcp)
-{
-	switch (kind) {
-	case SC_KIND_TCP:
-		return inet_tcp;
-	case SC_KIND_UDP:
-		return inet_tcp + 1;
-	case SC_KIND_UNIX_STREAM:
-		return inet_tcp + 2;
-	case SC_KIND_UNIX_DGRAM:
-		return inet_tcp + 3;
-	default:
-		return inet_tcp + 4;
-	}
-}
-
-SC_ASSERT(SC_C_NET_RX_OTHER == SC_C_NET_RX_INET_TCP + 4, "order of NET_RX_*");
-SC_ASSERT(SC_C_NET_TX_OTHER == SC_C_NET_TX_INET_TCP + 4, "order of NET_TX_*");
-
 /* First traffic of a connection whose beginning was not seen as a call of its own. */
 static void first_traffic(struct sc_hook *h, int fd, struct sc_fd *f, const struct sc_moved *m,
 			  uint32_t tx)
@@ -95,8 +76,8 @@ static void moved(struct sc_hook *h, int fd, struct sc_fd *f, const struct sc_mo
 void sc_socket_received(struct sc_hook *h, int fd, struct sc_fd *f, const struct sc_moved *m)
 {
 	sc_count(&h->x, SC_C_NET_RX_OPS, 1);
-	sc_count(&h->x, bytes_counter(f->kind, SC_C_NET_RX_INET_TCP), m->len);
-	sc_fd_moved_rx(h, f, m->len);
+	sc_count(&h->x, sc_bytes_counter(f->kind, 0), m->len);
+	sc_fd_moved(f, 0, m->len, h->ticks, h->alone);
 	if (sc_unlikely(m->len == 0) && sc_is_stream(f->kind) &&
 	    !(sc_fd_flags(f) & SC_FF_REMOTE_END)) {
 		sc_fd_set(f, SC_FF_REMOTE_END);
@@ -109,8 +90,8 @@ void sc_socket_received(struct sc_hook *h, int fd, struct sc_fd *f, const struct
 void sc_socket_sent(struct sc_hook *h, int fd, struct sc_fd *f, const struct sc_moved *m)
 {
 	sc_count(&h->x, SC_C_NET_TX_OPS, 1);
-	sc_count(&h->x, bytes_counter(f->kind, SC_C_NET_TX_INET_TCP), m->len);
-	sc_fd_moved_tx(h, f, m->len);
+	sc_count(&h->x, sc_bytes_counter(f->kind, 1), m->len);
+	sc_fd_moved(f, 1, m->len, h->ticks, h->alone);
 	moved(h, fd, f, m, 1);
 }
 

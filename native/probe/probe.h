@@ -53,7 +53,10 @@ static inline uint16_t sc_fd_flags(const struct sc_fd *f)
 
 static inline void sc_fd_set(struct sc_fd *f, uint16_t flags)
 {
-	atomic_fetch_or_explicit(&f->flags, flags, memory_order_relaxed);
+	if (!atomic_load_explicit(&sc_chan.threaded, memory_order_relaxed))
+		sc_or_local16((uint16_t *)&f->flags, flags);
+	else
+		atomic_fetch_or_explicit(&f->flags, flags, memory_order_relaxed);
 }
 
 static inline void sc_fd_clear(struct sc_fd *f, uint16_t flags)
@@ -72,19 +75,47 @@ const char *sc_call_path(const struct sc_call *call);
 /* A failed call: adds to the class and, when wanted, records it. f may be NULL. */
 void sc_failed_call(struct sc_hook *h, enum sc_counter cls, int fd, const struct sc_fd *f);
 
+/* SC_REC_CALL; path may be NULL. */
+void sc_record_any_call(struct sc_hook *h, int fd, const struct sc_fd *f, const char *path);
+
 /* SC_REC_CALL of a call that went well, when want has any of bits. */
-void sc_record_call(struct sc_hook *h, uint32_t bits, int fd, const struct sc_fd *f, int with_path);
+static inline void sc_record_call(struct sc_hook *h, uint32_t bits, int fd, const struct sc_fd *f,
+				  int with_path)
+{
+	if (sc_unlikely(h->x.want & bits))
+		sc_record_any_call(h, fd, f, with_path ? sc_call_path(h->call) : NULL);
+}
 
 /* SC_REC_NOTE. */
 void sc_note(const struct sc_ctx *x, enum sc_note_code code, uint32_t arg, const char *text);
 
 /* Fills object, ret, ticks, nr of a record from the call. */
-void sc_record_from(struct sc_record *r, const struct sc_hook *h, const struct sc_fd *f);
+static inline void sc_record_from(struct sc_record *r, const struct sc_hook *h, const struct sc_fd *f)
+{
+	if (h->tsc)
+		r->tsc = h->tsc;
+	r->object = f ? atomic_load_explicit(&f->object, memory_order_relaxed) : 0;
+	r->ret = h->call->ret;
+	r->ticks = sc_saturate(h->ticks);
+	r->nr = (uint16_t)h->call->nr;
+}
 
 /* ---- fd.c ---- */
 
+/* Fills the entry of a descriptor nothing is known of from the kernel. NULL: no such descriptor. */
+struct sc_fd *sc_fd_learn(struct sc_hook *h, int fd, struct sc_fd *f);
+
 /* The entry of fd, learned from the kernel when nothing is known of it. NULL: no such descriptor. */
-struct sc_fd *sc_fd_known(struct sc_hook *h, int fd);
+static inline struct sc_fd *sc_fd_known(struct sc_hook *h, int fd)
+{
+	struct sc_fd *f = sc_fd_get(&h->x, fd);
+
+	if (sc_unlikely(!f))
+		return NULL;
+	if (sc_likely(atomic_load_explicit(&f->object, memory_order_relaxed) != 0))
+		return f;
+	return sc_fd_learn(h, fd, f);
+}
 
 /* A new descriptor of a kind that is neither file nor connection yet. */
 struct sc_fd *sc_fd_new(struct sc_hook *h, int fd, uint8_t kind);
@@ -92,11 +123,21 @@ struct sc_fd *sc_fd_new(struct sc_hook *h, int fd, uint8_t kind);
 /* fd is about to be closed, or was replaced: the last record about it. */
 void sc_fd_closing(struct sc_hook *h, int fd);
 
-void sc_fd_moved_rx(struct sc_hook *h, struct sc_fd *f, uint64_t n);
-void sc_fd_moved_tx(struct sc_hook *h, struct sc_fd *f, uint64_t n);
+/* Adds to what a descriptor moved. alone: no other thread, plain adds as in sc_add. */
+static inline void sc_fd_moved(struct sc_fd *f, int tx, uint64_t n, uint64_t ticks, uint32_t alone)
+{
+	_Atomic(uint32_t) *ops = tx ? &f->tx_ops : &f->rx_ops;
+
+	sc_add(tx ? &f->tx_bytes : &f->rx_bytes, n, alone);
+	if (alone)
+		sc_add_local32((uint32_t *)ops, 1);
+	else
+		atomic_fetch_add_explicit(ops, 1, memory_order_relaxed);
+	sc_add(&f->ticks, ticks, alone);
+}
 
 void sc_probe_close(struct sc_hook *h);
-void sc_probe_close_pre(struct sc_hook *h);
+void sc_probe_close_range_pre(struct sc_hook *h);
 void sc_probe_dup(struct sc_hook *h);
 void sc_probe_dup_pre(struct sc_hook *h);
 void sc_probe_new_fd(struct sc_hook *h);
@@ -114,6 +155,29 @@ void sc_probe_fsother(struct sc_hook *h);
 /* SC_REC_OPEN of fd with a path. late: it was open before the channel, or before the fork. */
 void sc_file_opened(struct sc_hook *h, int fd, struct sc_fd *f, const char *path, uint32_t flags,
 		    int dirfd, int late);
+
+/* ---- name.c ---- */
+
+/* What is known of an opened name. */
+struct sc_name {
+	uint32_t mode;    /* st_mode, 0: not asked */
+	uint32_t uid;     /* owner */
+	uint32_t gid;
+	uint32_t watched; /* the hub's watch accepts it */
+};
+
+/* Of the file that h->call has just opened as fd by this name; name may be NULL with len 0. */
+void sc_name_look(const struct sc_hook *h, int fd, const char *name, size_t len, uint32_t flags,
+		  struct sc_name *answer);
+
+/* This process has just changed a file's owner, mode or name, or may have. */
+void sc_names_forget(void);
+
+/* Threads of this process may see different files under one name. */
+void sc_names_remember_none(void);
+
+/* chroot, mount and the like. */
+void sc_probe_names(struct sc_hook *h);
 
 /* ---- text.c ---- */
 
@@ -148,6 +212,16 @@ void sc_probe_socket(struct sc_hook *h);
 /* ---- message.c ---- */
 void sc_probe_recv(struct sc_hook *h);
 void sc_probe_send(struct sc_hook *h);
+
+SC_ASSERT(SC_C_NET_RX_OTHER - SC_C_NET_RX_INET_TCP == SC_KIND_SOCKET_OTHER - SC_KIND_TCP &&
+	  SC_C_NET_TX_OTHER - SC_C_NET_TX_INET_TCP == SC_KIND_SOCKET_OTHER - SC_KIND_TCP,
+	  "byte counters in the order of kinds");
+
+/* The counter of bytes on a socket of this kind. */
+static inline enum sc_counter sc_bytes_counter(uint8_t kind, int tx)
+{
+	return (tx ? SC_C_NET_TX_INET_TCP : SC_C_NET_RX_INET_TCP) + (kind - SC_KIND_TCP);
+}
 
 /* What moved on a socket. */
 struct sc_moved {

@@ -89,17 +89,7 @@ const char *sc_call_path(const struct sc_call *call)
 	return (const char *)call->arg[n];
 }
 
-void sc_record_from(struct sc_record *r, const struct sc_hook *h, const struct sc_fd *f)
-{
-	if (h->tsc)
-		r->tsc = h->tsc;
-	r->object = f ? atomic_load_explicit(&f->object, memory_order_relaxed) : 0;
-	r->ret = h->call->ret;
-	r->ticks = sc_saturate(h->ticks);
-	r->nr = (uint16_t)h->call->nr;
-}
-
-static void record_call(struct sc_hook *h, int fd, const struct sc_fd *f, const char *path)
+void sc_record_any_call(struct sc_hook *h, int fd, const struct sc_fd *f, const char *path)
 {
 	size_t len = path ? sc_strnlen(path, SC_PATH_MAX) : 0;
 	struct sc_record *r = sc_record_begin(&h->x, SC_REC_CALL, fd, (uint32_t)len);
@@ -115,13 +105,7 @@ void sc_failed_call(struct sc_hook *h, enum sc_counter cls, int fd, const struct
 {
 	sc_count(&h->x, cls, 1);
 	if (h->x.want & SC_WANT_CALL_ERROR)
-		record_call(h, fd, f, sc_call_path(h->call));
-}
-
-void sc_record_call(struct sc_hook *h, uint32_t bits, int fd, const struct sc_fd *f, int with_path)
-{
-	if (h->x.want & bits)
-		record_call(h, fd, f, with_path ? sc_call_path(h->call) : NULL);
+		sc_record_any_call(h, fd, f, sc_call_path(h->call));
 }
 
 void sc_note(const struct sc_ctx *x, enum sc_note_code code, uint32_t arg, const char *text)

@@ -80,6 +80,9 @@ static void print_record(const struct sc_record *r)
 	       r->nr == 0xffff ? "-" : sc_call_name(r->nr), r->tid, r->flags, r->used);
 	switch (r->type) {
 	case SC_REC_OPEN:
+		if (((const struct sc_open *)p)->mode)
+			printf("mode=%o uid=%u ", ((const struct sc_open *)p)->mode,
+			       ((const struct sc_open *)p)->uid);
 		print_text(p + sizeof(struct sc_open), r->used - sizeof(struct sc_open));
 		break;
 	case SC_REC_CLOSE: {

@@ -275,6 +275,56 @@ static void stdin_file(void)
 		;
 }
 
+static void open_close(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+
+	NEED(fd >= 0 && close(fd) == 0);
+}
+
+static void make(const char *path, int mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
+
+	NEED(fd >= 0 && close(fd) == 0);
+}
+
+/* Every way in which a process may change what an open of the same name finds. */
+static void owners(void)
+{
+	char path[4096];
+	int fd;
+
+	umask(0);
+	NEED(getcwd(path, sizeof(path) - 20));
+	strcat(path, "/some.file");
+	make(path, 0601);
+	open_close(path);
+	open_close(path);
+	NEED(chmod(path, 0602) == 0);
+	open_close(path);
+	fd = open(path, O_RDONLY);
+	NEED(fd >= 0 && fchmod(fd, 0603) == 0 && close(fd) == 0);
+	open_close(path);
+	NEED(fchmodat(AT_FDCWD, path, 0604, 0) == 0);
+	open_close(path);
+	make("other", 0605);
+	open_close(path);
+	NEED(rename("other", path) == 0);
+	open_close(path);
+	make("other", 0606);
+	open_close(path);
+	NEED(unlink(path) == 0 && symlink("other", path) == 0);
+	open_close(path);
+	NEED(chown(path, getuid(), getgid()) == 0);
+	/* In the end the same name in another root. */
+	NEED(mkdir("etc", 0700) == 0);
+	make("etc/passwd", 0607);
+	open_close("/etc/passwd");
+	if (chroot(".") == 0)
+		open_close("/etc/passwd");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -284,7 +334,7 @@ int main(int argc, char **argv)
 		     {"transfer", transfer}, {"tcp", tcp},     {"nonblocking", nonblocking},
 		     {"udp", udp},     {"rights", rights},     {"high", high},
 		     {"threads", threads},   {"children", children}, {"handler", handler},
-		     {"stdin", stdin_file}};
+		     {"stdin", stdin_file}, {"owners", owners}};
 
 	for (size_t i = 0; argc == 2 && i < sizeof(cases) / sizeof(*cases); i++) {
 		if (strcmp(cases[i].name, argv[1]) != 0)

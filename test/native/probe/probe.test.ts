@@ -6,6 +6,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterAll, beforeAll, describe, expect, it} from 'vitest';
 import {ROOT} from '../../../src/base/root.js';
+import {openFolder, WANT} from '../../../src/channel/index.js';
 import {buildProgram, hasCommand} from '../build.js';
 
 const here = import.meta.dirname;
@@ -57,8 +58,9 @@ function parse(text: string): Seen {
 }
 
 /** Runs a case; the channels it left, the main program's first. */
-function observe(libc: string, name: string, input = ''): Seen[] {
+function observe(libc: string, name: string, input = '', want?: number): Seen[] {
   const folder = mkdtempSync('/dev/shm/scope-probe-');
+  if (want !== undefined) openFolder(folder, {create: true, control: {want}}).close();
   const cwd = mkdtempSync(join(dir, 'cwd-'));
   try {
     const program = programs[libc] ?? '';
@@ -106,6 +108,35 @@ for (const libc of ['glibc', 'musl'])
       expect(of(p, 'DELETE')[0]).toMatch(/ x\.log$/);
       expect(of(p, 'EXIT')).toHaveLength(1);
       expect(p?.header).toMatch(/state=2 flags=0/);
+    });
+
+    it('mode and owner of each open are those of its time, whatever the program did since the last', () => {
+      const [p] = observe(libc, 'owners', '', WANT.OPEN | WANT.OPEN_MODE);
+      const modes = of(p, 'OPEN')
+        .map((line) => /mode=100(\d+) uid=(\d+) (.*)/.exec(line))
+        .map((m) => [m?.[3]?.split('/').at(-1), m?.[1], Number(m?.[2])]);
+      const me = process.getuid?.();
+      expect(modes.slice(0, 14)).toEqual(
+        [
+          ['some.file', '601'], // made
+          ['some.file', '601'],
+          ['some.file', '601'],
+          ['some.file', '602'],
+          ['some.file', '602'],
+          ['some.file', '603'],
+          ['some.file', '604'],
+          ['other', '605'], // made
+          ['some.file', '604'],
+          ['some.file', '605'],
+          ['other', '606'], // made
+          ['some.file', '605'],
+          ['some.file', '606'],
+          ['passwd', '607'], // made
+        ].map(([name, mode]) => [name, mode, me]),
+      );
+      expect(modes[14]).toEqual(['passwd', '644', 0]);
+      if (me === 0) expect(modes[15]).toEqual(['passwd', '607', 0]);
+      expect(modes).toHaveLength(me === 0 ? 16 : 15);
     });
 
     it('console: text of 1 and 2 wherever it is written, nothing else', () => {

@@ -85,6 +85,24 @@ static inline void sc_add_local32(uint32_t *p, uint32_t v)
 	__asm__ volatile("addl %1, %0" : "+m"(*p) : "er"(v) : "cc");
 }
 
+static inline void sc_or_local16(uint16_t *p, uint16_t v)
+{
+	__asm__ volatile("orw %1, %0" : "+m"(*p) : "er"(v) : "cc");
+}
+
+/* The same, and gives what was there before. */
+static inline uint64_t sc_fetch_add_local(uint64_t *p, uint64_t v)
+{
+	__asm__ volatile("xaddq %0, %1" : "+r"(v), "+m"(*p) : : "cc");
+	return v;
+}
+
+/* The line at p will be written soon: it comes while other work is done. Never faults. */
+static inline void sc_prefetch_write(const void *p)
+{
+	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)p));
+}
+
 static inline void sc_pause(void)
 {
 	__asm__ volatile("pause");
