@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {end, exec, interleave, median, row, scope, serve, variant} from '../bench.mjs';
 
@@ -22,6 +22,11 @@ const SECONDS = 6;
 function wrk(url, seconds) {
   const out = exec(['wrk', '-t1', '-c32', `-d${seconds}s`, url]).stdout;
   return Number(/Requests\/sec:\s+([\d.]+)/.exec(out)[1]);
+}
+
+/** Resident memory of a process, MiB. */
+function rss(pid) {
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))[1]) / 1024;
 }
 
 export default async function web() {
@@ -55,6 +60,7 @@ export default async function web() {
       ['node', true],
     ]) {
       const behind = [];
+      const memory = {};
       const names = tls ? ['base', 'scope'] : ['base', 'scope', 'limited'];
       const got = await interleave(names, 5, async (name) => {
         const v = variant(name === 'limited' ? 'scope' : name);
@@ -67,6 +73,7 @@ export default async function web() {
         const url = `${tls ? 'https' : 'http'}://127.0.0.1:${port}/1k`;
         wrk(url, WARM_UP_SECONDS);
         const rate = wrk(url, SECONDS);
+        memory[name] = rss(child.pid);
         await end(child);
         if (name === 'scope') behind.push(exec([scope, 'events', '-n', '1'], v.env).seconds);
         v.dispose();
@@ -76,6 +83,14 @@ export default async function web() {
       row('web', `${what}, every event on`, got.base, got.scope, '/s', '≥ 0.85x');
       console.log(
         `| web | ${what}: until a query right after the load has everything, s | | ${median(behind).toFixed(2)} | | | |`,
+      );
+      row(
+        'web',
+        `${server} ${tls ? 'https' : 'http'}: resident memory under that load`,
+        memory.base,
+        memory.scope,
+        'MiB',
+        '≤ +3 MiB',
       );
       if (got.limited) row('web', `${what}, maxeventpersec 10000`, got.base, got.limited, '/s', '≥ 0.93x');
     }
