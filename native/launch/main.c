@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The `scope` command: tells a subcommand from a command to run. Layer 5, one thread.
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,38 @@ bool sc_flag_takes_value(const char *flag)
 	return false;
 }
 
+/* Flags that the CLI only checks: `--librarypath DIR` names our library, `--nobreaker` is a variable of the command. */
+static int apply_flags(struct sc_install *in, int flagc, char **flags)
+{
+	static const char long_path[] = "--librarypath";
+
+	for (int i = 0; i < flagc; i++) {
+		const char *word = flags[i], *value = NULL;
+		size_t n = sizeof(long_path) - 1;
+
+		if (strcmp(word, "-l") == 0 || strcmp(word, long_path) == 0)
+			value = i + 1 < flagc ? flags[i + 1] : NULL;
+		else if (strncmp(word, long_path, n) == 0 && word[n] == '=')
+			value = word + n + 1;
+		else if (strcmp(word, "-n") == 0 || strcmp(word, "--nobreaker") == 0)
+			setenv("SCOPE_CRIBL_NO_BREAKER", "true", 1);
+		if (sc_flag_takes_value(word))
+			i++;
+		if (!value)
+			continue;
+		char dir[PATH_MAX];
+
+		if (!realpath(value, dir) ||
+		    snprintf(in->libscope, sizeof(in->libscope), "%s/libscope.so", dir) >= (int)sizeof(in->libscope) ||
+		    access(in->libscope, R_OK) < 0) {
+			fprintf(stderr, "scope: Library Path does not exist: \"%s\"; expected a folder with libscope.so\n",
+				value);
+			return 1;
+		}
+	}
+	return 0;
+}
+
 /* `run|watch [flags] [--] CMD…`: where the command begins; argc when there is none. */
 static int command_index(bool watch, int argc, char **argv)
 {
@@ -69,7 +102,7 @@ static int command_index(bool watch, int argc, char **argv)
 }
 
 /* `run` and `watch`. */
-static int run_command(const struct sc_install *in, const char *word, int argc, char **argv)
+static int run_command(struct sc_install *in, const char *word, int argc, char **argv)
 {
 	bool watch = strcmp(word, "watch") == 0;
 	int at = command_index(watch, argc, argv);
@@ -88,6 +121,8 @@ static int run_command(const struct sc_install *in, const char *word, int argc, 
 				"Usage: scope %s [flags] [--] COMMAND [ARGUMENT…]\n", word, word);
 		return 1;
 	}
+	if (apply_flags(in, flagc, argv) != 0)
+		return 1;
 	if (watch)
 		return sc_watch(in, flagc, argv, argc - at, argv + at);
 	return sc_run(in, flagc, argv, argc - at, argv + at);

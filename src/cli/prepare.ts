@@ -35,7 +35,7 @@ async function prepare(context: Context, command: Command, workdir: string, word
   writeFileSync(join(workdir, FILES.config), configText(config), {mode: 0o600});
   writeCrashWish(workdir, config);
   const channels = join(workdir, FILES.channels);
-  if (existsSync(channels)) makeHub(context, realpathSync(channels), config);
+  if (existsSync(channels)) makeHub(context, realpathSync(channels), config, libraryOf(flags));
   return 0;
 }
 
@@ -46,12 +46,17 @@ function writeCrashWish(workdir: string, config: Config): void {
   if (words.length > 0) writeFileSync(join(workdir, 'crash'), `${words.join(' ')}\n`);
 }
 
-function makeHub(context: Context, dir: string, config: Config): void {
+/** The launcher has looked whether it is there. */
+function libraryOf({librarypath}: RunFlags): string {
+  return librarypath === undefined ? NATIVE.library : join(realpathSync(librarypath), 'libscope.so');
+}
+
+function makeHub(context: Context, dir: string, config: Config, library: string): void {
   const plans = join(context.home, 'plans');
   openFolder(dir, {
     create: true,
     ...hubOptions(config),
-    library: NATIVE.library,
+    library,
     launcher: NATIVE.launcher,
     plans,
   }).close();

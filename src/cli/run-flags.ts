@@ -17,6 +17,8 @@ export interface RunFlags {
   backtrace?: boolean;
   coredump?: boolean;
   userconfig?: string;
+  librarypath?: string;
+  nobreaker?: boolean;
 }
 
 export const LOG_LEVELS = ['debug', 'info', 'warning', 'error', 'none'] as const;
@@ -48,7 +50,9 @@ export function addRunFlags(command: Command): Command {
     .addOption(new Option('--loglevel <level>', 'level of the log').argParser(logLevel))
     .option('-b, --backtrace', 'write the stack to /tmp/appscope/PID when the program crashes')
     .option('-d, --coredump', 'write a core to /tmp/appscope/PID when the program crashes')
-    .option('-u, --userconfig <file>', 'configuration file (scope.yml) to use');
+    .option('-u, --userconfig <file>', 'configuration file (scope.yml) to use')
+    .option('-l, --librarypath <dir>', 'folder of the libscope.so to use')
+    .option('-n, --nobreaker', 'ask Cribl not to break events (SCOPE_CRIBL_NO_BREAKER=true)');
 }
 
 function verbosity(text: string): number {
@@ -79,6 +83,7 @@ export function checkRunFlags(command: Command): void {
         'metricdest',
         'eventdest',
         'authtoken',
+        'nobreaker',
         'verbosity',
         'payloads',
         'loglevel',

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import {existsSync, lstatSync, readFileSync, writeFileSync} from 'node:fs';
+import {copyFileSync, existsSync, lstatSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
+import {NATIVE} from '../../../src/base/root.js';
 import {readStatus} from '../../../src/session/status.js';
 import {Scope, waitFor} from '../../helpers/scope.js';
 
@@ -48,6 +50,27 @@ describe('a session from launch to query', () => {
     expect(scope.run(['run', '-v', '9', '--', '/bin/cat', '/etc/hostname']).status).toBe(0);
     const opened = json(scope.run(['metrics', '-m', 'fs.open', '-j']).stdout);
     expect(opened.map((m) => m.file)).toContain('/etc/hostname');
+  });
+
+  it('takes another library, also for a child with an empty environment, and asks for no breaker', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'scope-lib-'));
+    try {
+      copyFileSync(NATIVE.library, join(dir, 'libscope.so'));
+      const script =
+        'grep -m1 -o "/.*libscope.so" /proc/self/maps; env -i grep -m1 -o "/.*libscope.so" /proc/self/maps';
+      const run = scope.run(['run', '-n', '-l', dir, '--', '/bin/sh', '-c', script]);
+      expect(run).toEqual({status: 0, stdout: `${join(dir, 'libscope.so')}\n`.repeat(2), stderr: ''});
+      scope.run(['events']);
+      const events = join(scope.run(['hist', '-d']).stdout.trim(), 'events.json');
+      expect(json(readFileSync(events, 'utf8'))[0]).toMatchObject({breaker: 'Cribl - Do Not Break Ruleset'});
+      expect(scope.run(['run', '--librarypath=/nowhere', '--', '/bin/echo', 'x'])).toMatchObject({
+        status: 1,
+        stdout: '',
+        stderr: expect.stringContaining('Library Path does not exist: "/nowhere"'),
+      });
+    } finally {
+      rmSync(dir, {recursive: true, force: true});
+    }
   });
 
   it('runs nothing when a flag or a variable is wrong', () => {
