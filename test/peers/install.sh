@@ -86,6 +86,17 @@ boringssl() {
 	rm -rf "$cache/boringssl.part"
 }
 
+# A cache of lookups. Unpacked, not installed: it would answer everybody here.
+nscd() {
+	rm -rf "$cache/nscd.part"
+	mkdir "$cache/nscd.part"
+	cd "$cache/nscd.part"
+	apt-get download -qq nscd || { apt-get update -qq && apt-get download -qq nscd; }
+	dpkg -x nscd_*.deb .
+	rm -rf "$cache/nscd"
+	mv "$cache/nscd.part" "$cache/nscd"
+}
+
 # Root folders of other Debian releases: their glibc, shell, perl and python; of bullseye OpenSSL 1.1.1 and its users, too.
 root() {
 	debootstrap --variant=minbase --include="perl-base,procps,${2:-python3-minimal}" "$1" "$cache/chroot-$1.part"
@@ -103,5 +114,6 @@ peer statsd_exporter statsd_exporter 240 statsd_exporter
 peer otelcol otelcol 600 otelcol
 peer openssl102 openssl102 120 openssl102
 peer boringssl boringssl 120 boringssl
+peer nscd nscd/usr/sbin/nscd 120 nscd
 for release in bullseye trixie sid; do peer "$release" "chroot-$release" 250 "$release"; done
 exit $status

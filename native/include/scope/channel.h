@@ -342,7 +342,8 @@ enum sc_record_flag {
 	X(HTTP2, 22)     /* struct sc_message, then whole frames; of DATA frames the 9-byte header alone */ \
 	X(DNS, 23)       /* one packet */ \
 	X(STATSD, 24)    /* lines */ \
-	X(RESOLVE, 25)   /* a resolver call: the name; ret 0 or the error, ticks */ \
+	X(RESOLVE, 25)   /* a resolver call: the name. SC_RF_MORE: it begins; else it ended, with ret 0 or the error, \
+			  * and ticks; SC_RF_CUT: its caller comes again with more room */ \
 	X(PAYLOAD, 26)   /* struct sc_message, then bytes */ \
 	X(DETECT, 27)    /* first bytes of a connection in one direction */ \
 	X(WEBSOCKET, 28) /* struct sc_message: frames and bytes of one direction since the upgrade */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Name lookups, from DNS packets and from calls of the resolver. One lookup is counted once: the queries for A and
- * AAAA, their repetitions and the call around them belong together by thread and name.
+ * Name lookups, from DNS packets and from calls of the resolver. One lookup is counted once: all packets of a thread while
+ * it is in a call of the resolver belong to that call; without one, the queries for A and AAAA, their repetitions and the
+ * call around them (whose begin was lost) belong together by thread and name.
  */
 import {REC, REC_FLAG, type RecordCursor} from '../../channel/index.js';
 import {type DnsMessage, parseDns} from '../../protocol/dns.js';
@@ -14,6 +15,8 @@ import type {Image, Source, SourceKind} from './source.js';
 const OPEN_CAP = 1024;
 /** Seconds after which an answer is not waited for any more. */
 const PATIENCE = 10;
+/** Seconds that a call of the resolver can take. */
+const LONGEST_CALL = 120;
 /** Names of one process that its metrics tell apart. */
 const NAMES = 200;
 
@@ -26,6 +29,8 @@ interface Lookup {
   answeredAt: number;
   /** Ids of queries without an answer yet. */
   waiting: Set<number>;
+  /** Answers that were cut: their questions come again, by TCP. */
+  cut: number;
   addrs: string[];
   answers: number;
   rcode: string;
@@ -63,10 +68,19 @@ class LookupParts {
   }
 }
 
+/** A call of the resolver that a thread is in. */
+interface Call {
+  lookup: Lookup;
+  /** Calls inside each other; 0: the caller comes again. */
+  depth: number;
+}
+
 class DnsSource implements Source {
   readonly #image: Image;
   /** By thread and name, oldest first. */
   readonly #open = new Map<string, Lookup>();
+  /** By thread. */
+  readonly #calls = new Map<number, Call>();
   /** The last lookup by packets of each thread: the resolver's call around it returns after it. */
   readonly #last = new Map<number, Lookup>();
   #requests = 0;
@@ -129,10 +143,12 @@ class DnsSource implements Source {
   }
 
   #query(record: RecordCursor, message: DnsMessage, time: number): void {
+    if (this.#calls.has(record.tid)) return;
     const key = keyOf(record.tid, message.name);
     const known = this.#open.get(key);
     if (known !== undefined) {
       known.waiting.add(message.id);
+      if (known.cut > 0) known.cut -= 1;
       return;
     }
     if (this.#open.size >= OPEN_CAP) {
@@ -149,19 +165,32 @@ class DnsSource implements Source {
   }
 
   #answer(record: RecordCursor, message: DnsMessage, time: number): void {
+    const call = this.#calls.get(record.tid);
+    if (call !== undefined) {
+      if (!message.truncated) this.#take(call.lookup, message);
+      return;
+    }
     const found = this.#lookupOf(record, message);
     if (found === undefined) return;
     const [key, lookup] = found;
     lookup.waiting.delete(message.id);
+    if (message.truncated) {
+      lookup.cut += 1;
+      return;
+    }
     lookup.answeredAt = time;
+    this.#take(lookup, message);
+    if (lookup.waiting.size === 0 && lookup.cut === 0) this.#finish(key, lookup);
+  }
+
+  #take(lookup: Lookup, message: DnsMessage): void {
     lookup.answers += message.answers.length;
     if (message.rcode !== 'NOERROR') lookup.rcode = message.rcode;
     for (const answer of message.answers) {
       if (answer.type !== 'A' && answer.type !== 'AAAA') continue;
-      lookup.addrs.push(answer.data);
+      if (!lookup.addrs.includes(answer.data)) lookup.addrs.push(answer.data);
       this.#image.names.set(answer.data, lookup.name);
     }
-    if (lookup.waiting.size === 0) this.#finish(key, lookup);
   }
 
   /** Threads share sockets: by thread first, else whoever waits for this id. */
@@ -184,10 +213,41 @@ class DnsSource implements Source {
     this.#span(lookup.name, lookup.time, end, lookup.answers > 0 ? undefined : errorOf(lookup), lookup.addrs);
   }
 
+  /** getaddrinfo or its kin begins. */
+  #begin(tid: number, name: string, time: number): void {
+    const call = this.#calls.get(tid);
+    // Inside itself, or once more with more room. One that is old was left by a thread that was cancelled.
+    if (call?.lookup.name === name && time - call.lookup.time < LONGEST_CALL) {
+      call.depth += 1;
+      return;
+    }
+    if (this.#calls.size >= OPEN_CAP) this.#calls.clear();
+    this.#calls.set(tid, {lookup: lookupBy(tid, name, time), depth: 1});
+    this.#asked(name, 0, time);
+  }
+
+  /** It ended; whether its begin was seen. */
+  #end(record: RecordCursor, name: string, end: number): boolean {
+    const call = this.#calls.get(record.tid);
+    if (call?.lookup.name !== name) return false;
+    call.depth -= 1;
+    if (call.depth > 0 || record.flags & REC_FLAG.CUT) return true;
+    this.#calls.delete(record.tid);
+    const {time, addrs} = call.lookup;
+    if (record.ret === 0) this.#resolved(name, 0, end, millis(end - time), addrs);
+    this.#span(name, time, end, record.ret === 0 ? undefined : errorOf(call.lookup, true), addrs);
+    return true;
+  }
+
   /** A call of getaddrinfo and its kin: the whole of a lookup that used no packets, or the frame of one that did. */
   #call(record: RecordCursor): void {
     const name = record.text();
     if (name === '') return;
+    if (record.flags & REC_FLAG.MORE) {
+      this.#begin(record.tid, name, this.#image.time(record));
+      return;
+    }
+    if (this.#end(record, name, this.#image.time(record)) || record.flags & REC_FLAG.CUT) return;
     const end = this.#image.time(record);
     const start = record.ticks > 0 ? this.#image.channel.seconds(record.tsc - record.ticks) : end;
     const inside = this.#last.get(record.tid);
@@ -250,6 +310,7 @@ function lookupBy(tid: number, name: string, time: number): Lookup {
     time,
     answeredAt: 0,
     waiting: new Set(),
+    cut: 0,
     addrs: [],
     answers: 0,
     rcode: 'NOERROR',
@@ -267,8 +328,8 @@ function belongs(packet: string, called: string): boolean {
   return sent === asked || sent.startsWith(`${asked}.`);
 }
 
-function errorOf(lookup: Lookup): string {
-  if (lookup.answeredAt === 0) return 'timeout';
+function errorOf(lookup: Lookup, called = false): string {
+  if (lookup.answeredAt === 0 && !called) return 'timeout';
   return lookup.rcode === 'NXDOMAIN' || lookup.rcode === 'NOERROR'
     ? 'host_not_found'
     : lookup.rcode.toLowerCase();

@@ -2,7 +2,7 @@
 /** Packets and resolver calls → dns.req, dns.resp, dns.* metrics: each lookup once. */
 import dnsPacket from 'dns-packet';
 import {describe, expect, it} from 'vitest';
-import {REC} from '../../../../src/channel/index.js';
+import {REC, REC_FLAG} from '../../../../src/channel/index.js';
 import {memoryChannel} from '../../../helpers/channel-records.js';
 import {type MessageFields, makePlain} from '../../../helpers/protocol-records.js';
 import {testRelay} from '../../../helpers/relay.js';
@@ -55,6 +55,30 @@ describe('a lookup', () => {
     expect(relay.metrics('dns.duration')[0]).toMatchObject({value: 3, buckets: {count: 1}});
   });
 
+  it('whose answers were cut goes on by TCP', () => {
+    const cut = (id: number, type: 'A' | 'AAAA') =>
+      makePlain(
+        REC.DNS,
+        dnsPacket.encode({type: 'response', id, flags: 0x0200, questions: [{type, name: 'big.org'}]}),
+        {tid: 7, tsc: 2_000_000},
+      );
+    const relay = relayOf([
+      query(1, 'A', 'big.org', {tsc: 1_000_000}),
+      query(2, 'AAAA', 'big.org', {tsc: 1_000_000}),
+      cut(1, 'A'),
+      cut(2, 'AAAA'),
+      query(1, 'A', 'big.org', {object: 2, tsc: 3_000_000}),
+      answer(1, 'A', 'big.org', ['192.0.2.1', '192.0.2.2'], {object: 2, tsc: 4_000_000}),
+      query(2, 'AAAA', 'big.org', {object: 2, tsc: 5_000_000}),
+      answer(2, 'AAAA', 'big.org', ['2001:db8::1'], {object: 2, tsc: 6_000_000}),
+      call('big.org', {tsc: 7_000_000, ticks: 6_500_000}),
+    ]);
+    expect(relay.data('dns.req')).toEqual([{domain: 'big.org'}]);
+    expect(relay.data('dns.resp')).toEqual([
+      {domain: 'big.org', duration: 5, addrs: ['192.0.2.1', '192.0.2.2', '2001:db8::1']},
+    ]);
+  });
+
   it('by packets inside a call of the resolver is one', () => {
     const relay = relayOf([
       query(1, 'A', 'host.corp', {tsc: 2_000_000}),
@@ -63,6 +87,52 @@ describe('a lookup', () => {
     ]);
     expect(relay.data('dns.req')).toHaveLength(1);
     expect(relay.data('dns.resp')).toHaveLength(1);
+  });
+
+  it('is a call of the resolver with all its packets: search domains, aliases, repetitions', () => {
+    const more = {flags: REC_FLAG.MORE};
+    const relay = relayOf([
+      call('host', {...more, tsc: 1_000_000}),
+      query(1, 'A', 'host.one', {tsc: 1_100_000}),
+      answer(1, 'A', 'host.one', [], {tsc: 1_200_000}),
+      query(2, 'A', 'host.two', {tsc: 1_300_000}),
+      answer(2, 'A', 'host.two', ['192.0.2.1'], {tsc: 1_400_000}),
+      query(3, 'A', 'host.two', {tsc: 1_500_000}),
+      answer(3, 'A', 'host.two', ['192.0.2.1'], {tsc: 1_600_000}),
+      // Another thread's packets are its own.
+      query(4, 'A', 'other.two', {tid: 8}),
+      call('host', {tsc: 3_000_000, ticks: 2_000_000}),
+    ]);
+    expect(relay.data('dns.req')).toEqual([{domain: 'host'}, {domain: 'other.two'}]);
+    expect(relay.data('dns.resp')).toEqual([{domain: 'host', duration: 2, addrs: ['192.0.2.1']}]);
+  });
+
+  it('is one call, too, that is made again with more room, and calls inside each other', () => {
+    const [more, cut] = [{flags: REC_FLAG.MORE}, {flags: REC_FLAG.CUT}];
+    const relay = relayOf([
+      call('a', {...more, tsc: 1_000_000}),
+      call('a', {...cut, ret: 34, tsc: 2_000_000}),
+      call('a', {...more, tsc: 3_000_000}),
+      call('a', {tsc: 4_000_000}),
+      call('b', {...more, tsc: 5_000_000}),
+      call('b', {...more, tsc: 6_000_000}),
+      call('b', {tsc: 7_000_000}),
+      call('b', {tsc: 8_000_000}),
+      // Never ended: its thread was cancelled.
+      call('c', {...more, tsc: 9_000_000}),
+      call('d', {...more, tsc: 10_000_000}),
+      call('d', {ret: -2, tsc: 11_000_000}),
+    ]);
+    expect(relay.data('dns.req').map((data) => (data as {domain: string}).domain)).toEqual([
+      'a',
+      'b',
+      'c',
+      'd',
+    ]);
+    expect(relay.data('dns.resp')).toEqual([
+      {domain: 'a', duration: 3},
+      {domain: 'b', duration: 3},
+    ]);
   });
 
   it('by a call alone has its duration', () => {
