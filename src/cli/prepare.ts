@@ -14,7 +14,7 @@ import {hubOptions} from '../relay/hub.js';
 import {FILES} from '../session/layout.js';
 import type {Action, Context} from './context.js';
 import {sessionConfig} from './run-config.js';
-import {addRunFlags, checkRunFlags, type RunFlags} from './run-flags.js';
+import {addLaunchFlags, checkRunFlags, type RunFlags} from './run-flags.js';
 
 export function definePrepare(
   command: Command,
@@ -64,7 +64,7 @@ function makeHub(context: Context, dir: string, config: Config, library: string)
 
 /** The flags as `scope run` names them in its messages. */
 function parseFlags(outer: Command, words: string[]): RunFlags {
-  const command = addRunFlags(new Command('run')).copyInheritedSettings(outer);
+  const command = addLaunchFlags(new Command('run')).copyInheritedSettings(outer);
   command.parse(words, {from: 'user'});
   checkRunFlags(command);
   return command.opts<RunFlags>();

@@ -40,7 +40,7 @@ export function addDestinationFlags(command: Command): Command {
     .option('-a, --authtoken <token>', 'token sent to the Cribl destination');
 }
 
-/** Adds all flags of `run`. */
+/** Adds the flags that `run` and `attach` share. */
 export function addRunFlags(command: Command): Command {
   return addDestinationFlags(command)
     .addOption(
@@ -50,7 +50,12 @@ export function addRunFlags(command: Command): Command {
     .addOption(new Option('--loglevel <level>', 'level of the log').argParser(logLevel))
     .option('-b, --backtrace', 'write the stack to /tmp/appscope/PID when the program crashes')
     .option('-d, --coredump', 'write a core to /tmp/appscope/PID when the program crashes')
-    .option('-u, --userconfig <file>', 'configuration file (scope.yml) to use')
+    .option('-u, --userconfig <file>', 'configuration file (scope.yml) to use');
+}
+
+/** The same with those that only a command to be started can have. */
+export function addLaunchFlags(command: Command): Command {
+  return addRunFlags(command)
     .option('-l, --librarypath <dir>', 'folder of the libscope.so to use')
     .option('-n, --nobreaker', 'ask Cribl not to break events (SCOPE_CRIBL_NO_BREAKER=true)');
 }

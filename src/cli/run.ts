@@ -4,13 +4,13 @@ import {spawnSync} from 'node:child_process';
 import type {Command} from 'commander';
 import {NATIVE} from '../base/root.js';
 import type {Action, Context} from './context.js';
-import {addRunFlags} from './run-flags.js';
+import {addLaunchFlags} from './run-flags.js';
 
 export function defineRun(
   command: Command,
   run: (action: (context: Context) => Action) => Promise<void>,
 ): void {
-  addRunFlags(command)
+  addLaunchFlags(command)
     .description('run a command scoped, with flags')
     .argument('<command...>', 'the command and its arguments; `--` before it ends the flags')
     .passThroughOptions()

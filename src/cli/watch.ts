@@ -4,13 +4,13 @@ import {type Command, Option} from 'commander';
 import type {Action, Context} from './context.js';
 import {goDuration} from './options.js';
 import {launch} from './run.js';
-import {addRunFlags} from './run-flags.js';
+import {addLaunchFlags} from './run-flags.js';
 
 export function defineWatch(
   command: Command,
   run: (action: (context: Context) => Action) => Promise<void>,
 ): void {
-  addRunFlags(command)
+  addLaunchFlags(command)
     .description('run a command again and again in one session')
     .addOption(
       new Option('-i, --interval <duration>', 'time from one start to the next: 5s, 1m, 1h500ms')
