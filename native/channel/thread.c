@@ -165,12 +165,15 @@ void sc_count_muted(uint32_t nr)
 {
 	struct sc_ctx x = {.tp = sc_thread_pointer((int)sc_chan.tp_way), .base = sc_live.base};
 	struct sc_thread *t = &sc_chan.thread[sc_thread_hash(x.tp)];
+	uint32_t n = atomic_load_explicit(&t->tp, memory_order_relaxed) == x.tp ? t->shard : SHARED_SHARD;
 
 	if (!atomic_load_explicit(&sc_mutes, memory_order_relaxed) ||
-	    atomic_load_explicit(&sc_live.state, memory_order_relaxed) != SC_LIVE_OPEN ||
-	    atomic_load_explicit(&t->tp, memory_order_relaxed) != x.tp || !sc_muted(x.tp))
+	    atomic_load_explicit(&sc_live.state, memory_order_relaxed) != SC_LIVE_OPEN || !sc_muted(x.tp))
 		return;
-	x.shard = sc_chan_shard(x.base, t->shard);
+	/* The parent's thread came by before its vfork, so its shard is real where it can be. */
+	if (!(atomic_load_explicit(&sc_chan.shards, memory_order_relaxed) & 1u << n))
+		n = 0;
+	x.shard = sc_chan_shard(x.base, n);
 	sc_count_call(&x, nr);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where the Go code of an executable is, by .gopclntab, which every Go program carries, stripped or
- * not (Go 1.18 and later). Go code has no red zone, small stacks and its own calling convention, so
+ * not (Go 1.19 and later). Go code has no red zone, small stacks and its own calling convention, so
  * its sites get other stubs than C code.
  */
 #ifndef SCOPE_ELF_GOTAB_H

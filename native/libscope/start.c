@@ -68,6 +68,8 @@ static void report(const struct sc_patch_report *r, int ret)
 	} else if (r->differs || r->unseen) {
 		sc_note(&x, SC_NOTE_VERIFY, r->differs + r->unseen, NULL);
 	}
+	if (r->is_go && r->error == -EOPNOTSUPP)
+		sc_note(&x, SC_NOTE_GO_VERSION, 0, NULL);
 }
 
 /* Threads that were there before us: nobody owns a shard alone. */

@@ -32,7 +32,7 @@ void sc_filter_pre(struct sc_call *c)
 	if (sc_enter(&x)) {
 		sc_count_call(&x, c->nr);
 		x.head->flags |= SC_HF_SECCOMP;
-		sc_note(&x, SC_NOTE_SECCOMP, 0, NULL);
+		sc_note(&x, SC_NOTE_SECCOMP, 1, NULL);
 	}
 	sc_patch_stop();
 }

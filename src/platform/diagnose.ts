@@ -50,6 +50,8 @@ export function diagnoseKernel(kernel: KernelFacts): Finding[] {
   return found;
 }
 
+const isOldGo = (elf: ElfFacts): boolean => /before|^go1\.18(\D|$)/.test(elf.goVersion ?? '');
+
 /** Of an executable file that would be launched. `setuid`: the kernel will ignore LD_PRELOAD. */
 export function diagnoseProgram(path: string, elf: ElfFacts, setuid: boolean): Finding[] {
   const found: Finding[] = [];
@@ -66,7 +68,9 @@ export function diagnoseProgram(path: string, elf: ElfFacts, setuid: boolean): F
     add('program', 'block', `${path} is for ${elf.machine}; this version observes x86-64 programs`);
     return found;
   }
-  if (elf.goVersion)
+  if (elf.goVersion && isOldGo(elf))
+    add('language', 'block', `${elf.goVersion}: its code is not patched; the program runs as always`);
+  else if (elf.goVersion)
     add(
       'language',
       'ok',
@@ -96,7 +100,7 @@ export function diagnoseTls(objects: string[], elf?: ElfFacts): Finding[] {
   if (has('libgnutls')) seen('GnuTLS');
   if (has('libnspr4') || has('libssl3.so')) seen('NSS');
   if (elf?.exportsSsl) seen('OpenSSL inside the executable');
-  if (elf?.goVersion) seen('crypto/tls of Go');
+  if (elf?.goVersion && !isOldGo(elf)) seen('crypto/tls of Go');
   if (has('libjvm'))
     found.push({
       subject: 'tls',

@@ -19,6 +19,7 @@ import {
 import type {Process, RelayRecord} from '../records/types.js';
 import {BoundedMap} from './bounded-map.js';
 import {ProcessImage} from './image.js';
+import {noteText} from './note-text.js';
 import {ancestors, describe, type Lineage} from './process-info.js';
 import {Running} from './running.js';
 import type {Settings, SettingsSource} from './settings.js';
@@ -293,7 +294,7 @@ export class Pipeline {
       if (run.takes(cursor)) this.#takeLine(running, cursor);
       else {
         this.#handOverLines(running);
-        if (cursor.type === REC.NOTE) this.#note(image.process.proc, cursor.text());
+        if (cursor.type === REC.NOTE) this.#note(image.process.proc, noteText(cursor.note()));
         const sources = byType[cursor.type];
         if (sources !== undefined) running.record(cursor, sources);
         if (this.#out.length >= HAND_OVER) this.#handOver();

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Real receivers for the peer tests, in ~/.cache/appscope-test-peers: a Kafka broker, an OpenTelemetry collector,
-# Prometheus, the npm StatsD server and Go's statsd_exporter; TLS libraries, root folders of other Debian releases. Does what is missing; each step is bounded. Names what
-# could not be had and goes on: the tests of that peer are then skipped, and say so.
+# Prometheus, the npm StatsD server and Go's statsd_exporter; TLS libraries, programs of other Go versions, roots
+# of Debian releases. Does what is missing; each step is bounded. Names what could not be had and goes on: the tests of
+# that peer are then skipped, and say so.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${APPSCOPE_TEST_PEERS:-$HOME/.cache/appscope-test-peers}
@@ -15,7 +16,7 @@ peer() {
 	local name=$1 file=$2 limit=$3 function=$4 made
 	made=$({ declare -f "$function" && cat "$here/$name"/* 2>/dev/null; } | cksum | cut -d' ' -f1)
 	[ -e "$cache/$file" ] && [ "$(cat "$cache/$name.made" 2>/dev/null)" = "$made" ] && { echo "$name: present"; return; }
-	if timeout -k 10 "$limit" bash -c "$(declare -f "$function" root); cache='$cache'; here='$here'; set -e; $function" >"$cache/$name.log" 2>&1 &&
+	if timeout -k 10 "$limit" bash -c "$(declare -f "$function" root go_build); cache='$cache'; here='$here'; set -e; $function" >"$cache/$name.log" 2>&1 &&
 		[ -e "$cache/$file" ]; then
 		echo "$made" >"$cache/$name.made"
 		echo "$name: installed"
@@ -107,6 +108,53 @@ bullseye() { rm -rf "$cache/chroot-bullseye.part"; root bullseye python3,openssl
 trixie() { rm -rf "$cache/chroot-trixie.part"; root trixie; }
 sid() { rm -rf "$cache/chroot-sid.part"; root sid; }
 
+# Programs of other Go versions, for the matrix: the toolchains are Debian's, the newest is the one the go command fetches
+# for itself. Only what they make is kept: matrix/work.go in each kind, and an HTTPS client and server.
+go_build() {
+	local version=$1 go=$2 to=$cache/go.part/$1 source=$here/matrix/work.go
+	export GOFLAGS=-mod=mod GOCACHE=$cache/go.part/cache GOTOOLCHAIN=${3:-local}
+	mkdir -p "$to"
+	CGO_ENABLED=0 "$go" build -o "$to/work-static" "$source"
+	CGO_ENABLED=0 "$go" build -ldflags='-s -w' -o "$to/work-stripped" "$source"
+	CGO_ENABLED=0 "$go" build -buildmode=pie -o "$to/work-pie" "$source"
+	CGO_ENABLED=1 "$go" build -o "$to/work-cgo" "$source"
+	CGO_ENABLED=0 "$go" build -o "$to/tls" "$here/../native/patch/tls.go"
+}
+matrix() {
+	rm -rf "$cache/go.part"
+	mkdir -p "$cache/go.part/lists/partial" "$cache/go.part/archives/partial"
+	cd "$cache/go.part"
+	local apt mirror version suite
+	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' 'Component: main' | head -1)
+	for suite in bookworm bookworm-backports trixie; do
+		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
+	done >sources
+	apt="-qq -o Dir::Etc::SourceList=$PWD/sources -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists=$PWD/lists
+		-o Dir::Cache=$PWD -o Dir::State::status=/dev/null -o Acquire::Languages=none -o APT::Sandbox::User=root"
+	# shellcheck disable=SC2086
+	apt-get $apt update
+	for version in 1.19 1.22 1.24; do
+		# shellcheck disable=SC2086
+		apt-get $apt download golang-$version-go golang-$version-src
+		for package in golang-$version-*.deb; do dpkg -x "$package" "toolchain-$version"; done
+		go_build "$version" "$PWD/toolchain-$version/usr/lib/go-$version/bin/go"
+		rm -rf "toolchain-$version" ./*.deb
+	done
+	go_build 1.27 go go1.27.3
+	go_build "$(GOTOOLCHAIN=local go env GOVERSION | sed 's/^go\([0-9]*\.[0-9]*\).*/\1/')" go
+	chmod -R u+w "$cache/go.part"
+	rm -rf "$cache/go.part/cache" lists archives sources "$cache/go-programs" ./*.bin
+	mv "$cache/go.part" "$cache/go-programs"
+}
+
+# Real Go programs of versions that Debian has no toolchain of: 1.20; and 1.16 and 1.18, which are not understood.
+esbuild() {
+	mkdir -p "$cache/esbuild"
+	cd "$cache/esbuild"
+	npm install --no-save --no-audit --no-fund --ignore-scripts --force --prefix . \
+		go116@npm:esbuild-linux-64@0.8.57 go118@npm:esbuild-linux-64@0.14.38 go120@npm:@esbuild/linux-x64@0.17.19
+}
+
 peer kafka kafka 240 kafka
 peer prometheus prometheus/usr/bin/promtool 120 prometheus
 peer statsd statsd/node_modules/statsd/stats.js 120 statsd
@@ -115,5 +163,7 @@ peer otelcol otelcol 600 otelcol
 peer openssl102 openssl102 120 openssl102
 peer boringssl boringssl 120 boringssl
 peer nscd nscd/usr/sbin/nscd 120 nscd
+peer matrix go-programs/1.27/tls 500 matrix
+peer esbuild esbuild/node_modules/go120/bin/esbuild 120 esbuild
 for release in bullseye trixie sid; do peer "$release" "chroot-$release" 250 "$release"; done
 exit $status

@@ -3,12 +3,14 @@
 // and counts system calls by number as the kernel sees them.
 //
 //	tracer OUT LIBRARY COMMAND…
+//	tracer OUT LIBRARY -p PID      says "traced" when it holds the process, which the library is in already
 //
 // Calls issued from the text of LIBRARY (libscope.so's own) are not counted, nor what a process image does
 // before that library's constructor has returned: an image counts from the first call behind the library's
 // first own calls; a forked child counts from its birth when its parent did. An image in which the library
 // never makes a call is not counted. LIBRARY "-": everything counts from the first instruction. OUT gets lines "NR CALLS BYTES", BYTES the sum of positive results.
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/ptrace.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 
 #define TASKS (1 << 16)
@@ -43,6 +46,7 @@ static unsigned long calls[NRS];
 static long long bytes[NRS];
 static const char *library;
 static pid_t main_pid;
+static int seized; /* children stop by an event of their own, not by a signal */
 
 static struct task *task_of(pid_t pid)
 {
@@ -209,7 +213,7 @@ static int stopped(struct task *t, int status)
 		on_birth(t, event);
 		return 0;
 	}
-	if (event || (sig == SIGSTOP && first))
+	if (event || (sig == SIGSTOP && first && !seized))
 		return 0;
 	return sig;
 }
@@ -242,33 +246,112 @@ static int trace(void)
 	}
 }
 
-int main(int argc, char **argv)
-{
-	int status, rc;
-	FILE *out;
+#define OPTIONS \
+	(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC)
 
-	if (argc < 4) {
-		fprintf(stderr, "usage: tracer OUT LIBRARY COMMAND…\n");
-		return 2;
+/*
+ * A thread that was asleep in a call: the kernel makes most calls anew, which is an entry to be seen, but some have
+ * ended with EINTR, which the library sees and we would not.
+ */
+static void count_interrupted(pid_t tid)
+{
+	struct user_regs_struct r;
+
+	if (ptrace(PTRACE_GETREGS, tid, 0, &r) == 0 && (long)r.orig_rax >= 0 && (long)r.orig_rax < NRS &&
+	    (long)r.rax == -EINTR)
+		calls[r.orig_rax]++;
+}
+
+static int hold_thread(pid_t tid)
+{
+	struct task *t = task_of(tid), *leader = task_of(main_pid);
+	int status;
+
+	if (t->seen || ptrace(PTRACE_SEIZE, tid, 0, OPTIONS) < 0)
+		return 0;
+	ptrace(PTRACE_INTERRUPT, tid, 0, 0);
+	waitpid(tid, &status, __WALL);
+	t->seen = t->born = 1;
+	if (!leader->image) {
+		new_image(leader, COUNTING);
+		find_library(leader);
 	}
-	library = argv[2];
+	if (t != leader) {
+		t->image = leader->image;
+		t->image->refs++;
+	}
+	count_interrupted(tid);
+	return 1;
+}
+
+/* All threads of a process, until a look finds none that is new; then they go on. */
+static int hold_process(void)
+{
+	char path[64];
+	struct dirent *e;
+	DIR *dir;
+	int n, all = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", main_pid);
+	seized = 1;
+	hold_thread(main_pid);
+	do {
+		dir = opendir(path);
+		for (n = 0; dir && (e = readdir(dir));)
+			n += atoi(e->d_name) > 0 && hold_thread(atoi(e->d_name));
+		if (dir)
+			closedir(dir);
+		all += n;
+	} while (n);
+	for (int i = 0; i < TASKS; i++)
+		if (tasks[i].pid)
+			ptrace(PTRACE_SYSCALL, tasks[i].pid, 0, 0);
+	puts("traced");
+	fflush(stdout);
+	return task_of(main_pid)->seen ? 0 : -1;
+}
+
+static int start(char **argv)
+{
+	int status;
+
 	main_pid = fork();
 	if (main_pid == 0) {
 		ptrace(PTRACE_TRACEME, 0, 0, 0);
 		raise(SIGSTOP);
-		execvp(argv[3], argv + 3);
-		perror(argv[3]);
+		execvp(argv[0], argv);
+		perror(argv[0]);
 		_exit(127);
 	}
 	signal(SIGTERM, forward);
 	signal(SIGINT, forward);
 	waitpid(main_pid, &status, 0);
-	ptrace(PTRACE_SETOPTIONS, main_pid, 0,
-	       PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
-		       PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL);
+	ptrace(PTRACE_SETOPTIONS, main_pid, 0, OPTIONS | PTRACE_O_EXITKILL);
 	task_of(main_pid)->seen = 1;
 	task_of(main_pid)->born = 1;
 	ptrace(PTRACE_SYSCALL, main_pid, 0, 0);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	FILE *out;
+	int rc;
+
+	if (argc < 4) {
+		fprintf(stderr, "usage: tracer OUT LIBRARY COMMAND… | -p PID\n");
+		return 2;
+	}
+	library = argv[2];
+	if (strcmp(argv[3], "-p") == 0 && argc == 5) {
+		main_pid = atoi(argv[4]);
+		if (hold_process() < 0) {
+			fprintf(stderr, "tracer: cannot hold process %d\n", main_pid);
+			return 1;
+		}
+	} else {
+		start(argv + 3);
+	}
 	rc = trace();
 	out = fopen(argv[1], "we");
 	if (!out)

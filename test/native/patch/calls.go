@@ -65,7 +65,7 @@ func main() {
 	check(err)
 	for i := 0; i < 100; i++ {
 		var buf [32]byte
-		check(syscall.Sendto(pair[0], []byte("hello"), 0, nil))
+		check(syscall.Sendmsg(pair[0], []byte("hello"), nil, nil, 0))
 		n, _, err := syscall.Recvfrom(pair[1], buf[:], 0)
 		check(err)
 		if string(buf[:n]) != "hello" {

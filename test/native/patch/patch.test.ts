@@ -374,7 +374,7 @@ describe.skipIf(!hasCommand('go') && !existsSync('/usr/local/go/bin/go'))('Go', 
       for (const [, call, n] of done.stdout.matchAll(/^(\w+) (\d+)$/gm))
         expect(seen.post(call ?? ''), call).toBeGreaterThanOrEqual(Number(n));
       expect(seen.post('pwrite64')).toBe(Number(/pwrite64 (\d+)/.exec(done.stdout)?.[1]));
-      expect(seen.post('sendto') + seen.post('recvfrom')).toBe(200);
+      expect(seen.post('sendmsg') + seen.post('recvfrom')).toBe(200);
       expect(seen.pre('exit_group')).toBeGreaterThanOrEqual(1);
       expect(seen.pre('execve')).toBe(1);
     },

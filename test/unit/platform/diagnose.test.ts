@@ -37,6 +37,14 @@ describe('diagnose', () => {
   test('says that a setuid program blocks', () => {
     expect(levels(diagnoseProgram('/x', elf, true))).toContain('setuid block');
   });
+  test('says that a Go version that is not known blocks, and promises no plaintext of it', () => {
+    const old = levels(diagnoseProgram('/x', {...elf, goVersion: 'go (before 1.18)'}, false));
+    expect(old).toEqual(['language block', 'linkage ok']);
+    const first = levels(diagnoseProgram('/x', {...elf, goVersion: 'go1.18.10'}, false));
+    expect(first).toEqual(['language block', 'linkage ok']);
+    const known = levels(diagnoseProgram('/x', {...elf, goVersion: 'go1.22.1'}, false));
+    expect(known).toEqual(['language ok', 'linkage ok', 'tls ok']);
+  });
   test('says that another machine blocks', () => {
     expect(levels(diagnoseProgram('/x', {...elf, machine: 'aarch64'}, false))).toEqual(['program block']);
   });

@@ -197,8 +197,10 @@ static void go_post(struct out *o, const struct sc_site *s, uint64_t cells)
 /* Go's TLS functions, see gotls.c. r8, r9, r11, r12 are free there. */
 static void tls_stub(struct out *o, const struct sc_site *s, uint64_t cells)
 {
-	uint32_t frame = 0;
+	uint32_t frame = 0, rbp;
 
+	/* A frame is a multiple of 8: this byte is no part of its size. */
+	rbp = s->bytes[s->post_len - 2] == 0x5d ? 8 : 0;
 	if (s->kind == SC_SITE_TLS_ENTRY) {
 		PUT(o, 0x48, 0x89, 0x44, 0x24, 0x08); /* mov %rax,8(%rsp) */
 	} else {
@@ -206,8 +208,8 @@ static void tls_stub(struct out *o, const struct sc_site *s, uint64_t cells)
 			frame = s->bytes[3];
 		else
 			memcpy(&frame, s->bytes + 3, 4);
-		PUT(o, 0x4c, 0x8d, 0x9c, 0x24); /* lea frame+16(%rsp),%r11 */
-		put32(o, frame + 16);
+		PUT(o, 0x4c, 0x8d, 0x9c, 0x24); /* lea frame+8(%rsp),%r11; +16 where rbp is popped */
+		put32(o, frame + 8 + rbp);
 		PUT(o, 0x41, 0xbc); /* mov $nr,%r12d */
 		put32(o, (uint32_t)s->nr);
 		call_cell(o, cells, s->flags & SC_SITE_G_R14 ? SC_CELL_GO_TLS_R14 : SC_CELL_GO_TLS);

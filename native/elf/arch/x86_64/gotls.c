@@ -11,7 +11,8 @@
  *     0(%rsp)     the frame of X bytes, from `push %rbp; mov %rsp,%rbp; sub $X,%rsp` on
  *
  * At each return, `add $X,%rsp; pop %rbp; ret`, both are read from there: the runtime may have moved
- * the stack meanwhile, with everything on it.
+ * the stack meanwhile, with everything on it. Before Go 1.21 the same was made by `sub $X+8,%rsp;
+ * mov %rbp,X(%rsp)` and taken down by `add $X+8,%rsp; ret`.
  */
 #include "base/mem.h"
 #include "elf/scan.h"
@@ -34,17 +35,52 @@ static uint32_t frame_of(const uint8_t *p, uint8_t modrm, unsigned *len)
 	return x;
 }
 
-/* The prologue of a function: its offset, 0: other code than expected. */
-static uint64_t prologue(const struct sc_text *t, uint64_t from, uint64_t to, uint32_t *frame, unsigned *len)
+/* `mov %rbp,at(%rsp)`: its length, 0: other code. */
+static unsigned keeps_rbp(const uint8_t *p, uint32_t at)
 {
-	for (uint64_t at = from; at < from + 32 && at + 16 < to; at++) {
-		if (!sc_marked(t, SC_MARK_START, at) || memcmp(t->code + at, "\x55\x48\x89\xe5", 4))
-			continue;
-		*frame = frame_of(t->code + at + 4, 0xec, len);
-		*len += 4;
-		return *frame && *frame < (1u << 16) && *len <= SC_PRE_MAX ? at : 0;
+	uint32_t disp;
+
+	if (!memcmp(p, "\x48\x89\x6c\x24", 4))
+		return p[4] == at ? 5 : 0;
+	if (memcmp(p, "\x48\x89\xac\x24", 4))
+		return 0;
+	memcpy(&disp, p + 4, 4);
+	return disp == at ? 8 : 0;
+}
+
+struct prologue {
+	uint64_t at; /* 0: other code than expected */
+	uint32_t frame;
+	unsigned len;
+	int old; /* of Go before 1.21 */
+};
+
+static int read_prologue(const uint8_t *p, struct prologue *f)
+{
+	unsigned n;
+
+	f->old = memcmp(p, "\x55\x48\x89\xe5", 4) != 0;
+	f->len = 0;
+	f->frame = frame_of(p + (f->old ? 0 : 4), 0xec, &f->len);
+	if (!f->old) {
+		f->len += 4;
+	} else {
+		n = f->frame > 8 ? keeps_rbp(p + f->len, f->frame - 8) : 0;
+		f->len += n;
+		f->frame = n ? f->frame - 8 : 0;
 	}
-	return 0;
+	return f->frame && f->frame < (1u << 16) && f->len <= SC_PRE_MAX;
+}
+
+static void find_prologue(const struct sc_text *t, uint64_t from, uint64_t to, struct prologue *f)
+{
+	f->at = 0;
+	for (uint64_t at = from; at < from + 32 && at + 16 < to; at++) {
+		if (!sc_marked(t, SC_MARK_START, at) || !read_prologue(t->code + at, f))
+			continue;
+		f->at = at;
+		return;
+	}
 }
 
 /* `mov %rbx,X+24(%rsp)` soon after the prologue: the pointer is at home. */
@@ -83,30 +119,33 @@ static int function_of(const struct sc_text *t, uint64_t va)
 	return -1;
 }
 
+/* The window of a return, 0: none here. */
+static unsigned return_len(const uint8_t *p, const struct prologue *f)
+{
+	unsigned n = 0;
+	uint32_t x = frame_of(p, 0xc4, &n);
+
+	if (f->old)
+		return x == f->frame + 8 && p[n] == 0xc3 ? n + 1 : 0;
+	return x == f->frame && p[n] == 0x5d && p[n + 1] == 0xc3 ? n + 2 : 0;
+}
+
 int sc_scan_go_tls(const struct sc_text *t, uint64_t at, struct sc_site *s)
 {
 	int which = function_of(t, t->va + at);
-	uint64_t from, start;
-	uint32_t frame;
-	unsigned len, n = 0;
+	struct prologue f;
+	unsigned len;
 
 	if (which < 0 || !sc_marked(t, SC_MARK_START, at))
 		return 0;
-	from = t->go->tls[which] - t->va;
-	start = prologue(t, from, t->go->tls_end[which] - t->va, &frame, &len);
-	if (!start || !pointer_is_home(t, start + len, frame))
+	find_prologue(t, t->go->tls[which] - t->va, t->go->tls_end[which] - t->va, &f);
+	if (!f.at || !pointer_is_home(t, f.at + f.len, f.frame))
 		return 0;
 	*s = (struct sc_site){ .va = t->va + at, .nr = (int16_t)which };
 	if (!t->go->g_in_fs)
 		s->flags |= SC_SITE_G_R14;
-	if (at == start) {
-		s->kind = SC_SITE_TLS_ENTRY;
-		s->post_len = (uint8_t)len;
-		return !is_entered(t, at, len);
-	}
-	if (frame_of(t->code + at, 0xc4, &n) != frame || t->code[at + n] != 0x5d || t->code[at + n + 1] != 0xc3)
-		return 0;
-	s->kind = SC_SITE_TLS_END;
-	s->post_len = (uint8_t)(n + 2);
-	return !is_entered(t, at, n + 2);
+	s->kind = at == f.at ? SC_SITE_TLS_ENTRY : SC_SITE_TLS_END;
+	len = at == f.at ? f.len : return_len(t->code + at, &f);
+	s->post_len = (uint8_t)len;
+	return len && !is_entered(t, at, len);
 }

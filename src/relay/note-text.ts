@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What the library's notes say: it records a code and a number, the words are ours. */
+import {NOTE, type NoteInfo} from '../channel/index.js';
+
+const texts: Partial<Record<number, (arg: number) => string>> = {
+  [NOTE.NO_PLAN]: (arg) => `its code could not be patched (error ${arg}): nothing of it is seen`,
+  [NOTE.GO_VERSION]: () =>
+    'its version of Go is not known (before 1.19, or newer than this scope): the calls of Go code are not seen',
+  [NOTE.SECCOMP]: (arg) => (arg === 1 ? 'a strict seccomp filter: from there on nothing of it is seen' : ''),
+  [NOTE.IO_URING]: () => 'it uses io_uring: what it does through that is not seen',
+};
+
+/** '' when there is nothing to say to people. */
+export const noteText = ({code, arg}: NoteInfo): string => texts[code]?.(arg) ?? '';

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every kind of Linux binary × {launched, attached to, child of a scoped process}: a tracer holds the process while it works,
+// the library is in it, and their counts are compared call by call; output and status are those of a bare run.
+// APPSCOPE_MATRIX=FILE gets a row of numbers for each kind (docs/platforms.md).
+import {type ChildProcess, spawn} from 'node:child_process';
+import {once} from 'node:events';
+import {appendFileSync, existsSync, readdirSync, readFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {afterAll, afterEach, describe, expect, test} from 'vitest';
+import {openFolder} from '../../src/channel/index.js';
+import {eventsOf, scopedHome} from '../helpers/scoped.js';
+import {channelDir, cleanup, launcher, makeDir, program, run, scopedEnv, trace} from '../programs/support.js';
+import {endRelays, hookedCalls, seen} from '../programs/truth.js';
+import {esbuildProgram, goProgram, goVersions, has, type Kind, kinds} from './matrix/kinds.js';
+
+const HOW = ['launch', 'attach', 'child'] as const;
+type How = (typeof HOW)[number];
+
+const children: ChildProcess[] = [];
+const homes: string[] = [];
+
+afterEach(() => {
+  for (const child of children.splice(0)) {
+    try {
+      process.kill(-child.pid!, 'SIGKILL');
+    } catch {
+      // ended by itself
+    }
+  }
+});
+afterAll(async () => {
+  await endRelays(homes);
+  cleanup();
+});
+
+interface Process {
+  child: ChildProcess;
+  output: () => string;
+  /** Resolves with the match when the output has it. */
+  says: (pattern: RegExp) => Promise<RegExpExecArray>;
+}
+
+function start(argv: string[], env: NodeJS.ProcessEnv): Process {
+  const child = spawn(argv[0]!, argv.slice(1), {
+    env: {...process.env, ...env},
+    cwd: makeDir(),
+    detached: true,
+  });
+  children.push(child);
+  let output = '';
+  const listeners = new Set<() => void>();
+  for (const stream of [child.stdout, child.stderr])
+    stream!.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      for (const listener of listeners) listener();
+    });
+  const says = (pattern: RegExp) =>
+    new Promise<RegExpExecArray>((done, fail) => {
+      const look = () => {
+        const match = pattern.exec(output);
+        if (!match) return;
+        listeners.delete(look);
+        done(match);
+      };
+      listeners.add(look);
+      child.once('close', () => fail(new Error(`ended without saying ${pattern}: ${output}`)));
+      look();
+    });
+  return {child, output: () => output, says};
+}
+
+const words = (how: How, argv: string[]): string[] =>
+  how === 'launch'
+    ? [launcher, ...argv]
+    : how === 'child'
+      ? [launcher, 'sh', '-c', '"$@"; exit $?', 'sh', ...argv]
+      : argv;
+
+/** Calls by number in all channels of a home, but for those of one process. */
+function countsOf(home: string, without: number | undefined): Map<number, number> {
+  const counts = new Map<number, number>();
+  const history = join(home, 'history');
+  for (const session of readdirSync(history)) {
+    const folder = openFolder(join(history, session, 'channels'));
+    folder.scan();
+    for (const channel of folder.channels.values()) {
+      if (channel.header.pid === without) continue;
+      channel.calls().forEach((n, nr) => {
+        if (n) counts.set(nr, (counts.get(nr) ?? 0) + n);
+      });
+    }
+    folder.close();
+  }
+  return counts;
+}
+
+/** Until no thread of a process runs, or has run since the look before. */
+async function asleep(pid: number): Promise<void> {
+  let before = '';
+  for (let i = 0; i < 500; i++) {
+    const now = readdirSync(`/proc/${pid}/task`)
+      .map((tid) => {
+        const stat = readFileSync(`/proc/${pid}/task/${tid}/stat`, 'latin1');
+        const status = readFileSync(`/proc/${pid}/task/${tid}/status`, 'latin1');
+        return `${tid} ${/\) (\w)/.exec(stat)![1]} ${status.match(/ctxt_switches.*/g)}`;
+      })
+      .join('\n');
+    if (now === before && !/ [^S] /.test(now)) return;
+    before = now;
+    await new Promise((done) => setTimeout(done, 10));
+  }
+  throw new Error(`process ${pid} does not come to rest:\n${before}`);
+}
+
+interface Cell {
+  seen: Record<string, number>;
+  made: Record<string, number>;
+  output: string;
+  status: number | null;
+}
+
+const total = (calls: Record<string, number>) => Object.values(calls).reduce((a, b) => a + b, 0);
+
+/** Calls of which another number was seen than made. */
+const differing = (seen: Record<string, number>, made: Record<string, number>): Record<string, string> =>
+  Object.fromEntries(
+    [...new Set([...Object.keys(seen), ...Object.keys(made)])]
+      .filter((name) => seen[name] !== made[name])
+      .map((name) => [name, `${seen[name] ?? 0} / ${made[name] ?? 0}`]),
+  );
+
+const commandOf = (pid: string) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0')[0];
+
+/** The process that works: the one started, or the only child of the shell. */
+async function workerOf(work: Process, how: How, argv: string[]): Promise<number> {
+  const pid = work.child.pid!;
+  if (how !== 'child') return pid;
+  for (let i = 0; i < 500; i++) {
+    // The launcher has children of its own for a moment, before it becomes the shell.
+    for (const child of readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' '))
+      if (existsSync(`/proc/${child}/cmdline`) && commandOf(child) === argv[0]) return Number(child);
+    await new Promise((done) => setTimeout(done, 10));
+  }
+  throw new Error(`no child of ${pid}`);
+}
+
+/** Until a thread of the process waits for standard input. */
+async function readsInput(pid: number): Promise<void> {
+  for (let i = 0; i < 500; i++) {
+    for (const tid of readdirSync(`/proc/${pid}/task`))
+      if (readFileSync(`/proc/${pid}/task/${tid}/syscall`, 'latin1').startsWith('0 0x0 ')) return;
+    await new Promise((done) => setTimeout(done, 10));
+  }
+  throw new Error(`process ${pid} does not read its input`);
+}
+
+async function measure(kind: Kind, how: How): Promise<Cell> {
+  const home = makeDir();
+  homes.push(home);
+  const env = {SCOPE_HOME: home, SCOPE_NODE: '/bin/true', ...kind.env};
+  const [first, second] = kind.input ?? ['\n', '\n'];
+  const work = start(words(how, kind.argv()), env);
+  if (!kind.input) await work.says(/ready\n/);
+  const pid = await workerOf(work, how, kind.argv());
+  if (kind.input) await readsInput(pid);
+  if (how === 'attach') {
+    const attached = await run([launcher, 'attach', String(pid)], env);
+    expect([attached.stderr, attached.status]).toEqual(['', 0]);
+  }
+  // The read that it waits in began before an attach: from the next on everything counts.
+  work.child.stdin!.write(first);
+  if (!kind.input) await work.says(/again\n/);
+  await asleep(pid);
+  const out = join(makeDir(), 'calls');
+  const without = how === 'child' ? work.child.pid : undefined;
+  const before = countsOf(home, without);
+  const tracer = start([program('tracer'), out, 'libscope.so', '-p', String(pid)], {});
+  await tracer.says(/traced\n/);
+  const ended = Promise.all([once(work.child, 'close'), once(tracer.child, 'close')]);
+  work.child.stdin!.end(second);
+  const [[status]] = await ended;
+  const counts = (of: Iterable<[number, number]>) => {
+    const calls: Record<string, number> = {};
+    for (const [nr, n] of of) {
+      const name = hookedCalls.get(nr);
+      if (name && n > 0 && !kind.unhooked?.includes(name)) calls[name] = n;
+    }
+    return calls;
+  };
+  const after = [...countsOf(home, without)];
+  return {
+    seen: counts(after.map(([nr, n]) => [nr, n - (before.get(nr) ?? 0)])),
+    made: counts(
+      readFileSync(out, 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => line.split(' ').map(Number) as [number, number]),
+    ),
+    output: work.output(),
+    status: status as number | null,
+  };
+}
+
+async function bare(kind: Kind): Promise<{output: string; status: number | null}> {
+  const work = start(kind.argv(), {...kind.env});
+  const ended = once(work.child, 'close');
+  work.child.stdin!.end((kind.input ?? ['\n', '\n']).join(''));
+  const [status] = await ended;
+  return {output: work.output(), status: status as number | null};
+}
+
+for (const kind of kinds) {
+  describe.skipIf(kind.missing)(`${kind.name}${kind.missing ? ` (no ${kind.missing})` : ''}`, () => {
+    const line: string[] = [];
+    afterAll(() => {
+      if (process.env.APPSCOPE_MATRIX && line.length === HOW.length)
+        appendFileSync(process.env.APPSCOPE_MATRIX, `| ${kind.name} | ${line.join(' | ')} |\n`);
+    });
+    for (const how of HOW) {
+      test(`${how}: every call is seen, nothing else changes`, async () => {
+        const plain = await bare(kind);
+        expect(plain.status).toBe(kind.status ?? 3);
+        const cell = await measure(kind, how);
+        line.push(`${total(cell.seen)} / ${total(cell.made)}`);
+        expect({output: cell.output, status: cell.status}).toEqual(plain);
+        expect(differing(cell.seen, cell.made)).toEqual({});
+        expect(total(cell.made)).toBeGreaterThan(kind.input ? 0 : 200);
+      });
+    }
+  });
+}
+
+describe('Go before 1.19, which is not understood', () => {
+  for (const name of ['go116', 'go118'])
+    test.skipIf(!existsSync(esbuildProgram(name)))(`${name}: runs as always`, async () => {
+      const argv = [esbuildProgram(name), '--loader=ts', '--minify'];
+      const input = 'let a: number = 1; console.log(a++)';
+      const home = makeDir();
+      homes.push(home);
+      const scoped = await run([launcher, ...argv], {SCOPE_HOME: home, SCOPE_NODE: '/bin/true'}, {input});
+      expect(scoped).toEqual(await run(argv, {}, {input}));
+      expect(scoped.stdout).toBe('let a=1;console.log(a++);\n');
+      expect(countsOf(home, undefined).size).toBe(0);
+    });
+});
+
+describe('Rust programs of Debian', () => {
+  for (const argv of [
+    ['rg', '--sort=path', '-c', 'define', '/usr/include/linux'],
+    ['rg', '-j4', 'no such words', '/usr/include'],
+    ['fdfind', '--threads=1', 'stdio', '/usr/include'],
+    ['fdfind', 'no such file', '/usr/include', '--exec', 'cat'],
+  ])
+    test.skipIf(!has(argv[0]!))(argv.join(' '), async () => {
+      const dir = channelDir();
+      const plain = await run(argv);
+      expect(await run(argv, scopedEnv(dir))).toEqual(plain);
+      const before = seen(dir).calls;
+      const {calls} = await trace(argv, dir);
+      const made: Record<string, number> = {};
+      for (const [nr, got] of calls) if (hookedCalls.has(nr)) made[hookedCalls.get(nr)!] = got.calls;
+      const ours: Record<string, number> = {};
+      for (const [name, n] of Object.entries(seen(dir).calls))
+        if (n > (before[name] ?? 0)) ours[name] = n - (before[name] ?? 0);
+      expect(differing(ours, made)).toEqual({});
+      expect(total(made)).toBeGreaterThan(200);
+    });
+});
+
+describe("crypto/tls of Go's versions", () => {
+  for (const version of goVersions)
+    test(`${version}: each request once on each side, by HTTP/1 and by HTTP/2`, async () => {
+      const home = scopedHome();
+      try {
+        const out = join(home.home, 'out');
+        const program = goProgram(version, 'tls');
+        const session = await home.runWhole('sh', '-c', '("$@"; "$@" h2) > "$0"', out, program);
+        expect(readFileSync(out, 'utf8')).toBe('HTTP/1.1\ndone\nHTTP/2.0\ndone\n');
+        const events = eventsOf(session)
+          .map(({body}) => body)
+          .filter((body) => body !== undefined);
+        for (const flavor of ['1.1', '2.0']) {
+          const of = (source: string) =>
+            events.filter((body) => body.source === source && body.data.http_flavor === flavor);
+          const paths = Array.from({length: 10}, (_, i) => `/path${i}`);
+          const asked = of('http.req').map(({data}) => data.http_target);
+          expect(asked.sort()).toEqual([...paths, ...paths].sort());
+          expect(of('http.resp')).toHaveLength(20);
+        }
+      } finally {
+        home.clean();
+      }
+    });
+});
