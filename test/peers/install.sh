@@ -87,6 +87,13 @@ boringssl() {
 	rm -rf "$cache/boringssl.part"
 }
 
+# Python's gRPC, whose core is C++.
+grpc() {
+	rm -rf "$cache/grpc"
+	python3 -m venv "$cache/grpc"
+	"$cache/grpc/bin/pip" install -q --disable-pip-version-check grpcio==1.85.3 || { rm -rf "$cache/grpc"; false; }
+}
+
 # A cache of lookups. Unpacked, not installed: it would answer everybody here.
 nscd() {
 	rm -rf "$cache/nscd.part"
@@ -165,5 +172,6 @@ peer boringssl boringssl 120 boringssl
 peer nscd nscd/usr/sbin/nscd 120 nscd
 peer matrix go-programs/1.27/tls 500 matrix
 peer esbuild esbuild/node_modules/go120/bin/esbuild 120 esbuild
+peer grpc grpc/bin/python 180 grpc
 for release in bullseye trixie sid; do peer "$release" "chroot-$release" 250 "$release"; done
 exit $status

@@ -106,7 +106,9 @@ export class Http2Pairs {
       }
       case 'reset': {
         const stream = this.#streams.get(message.stream);
-        if (stream !== undefined) this.#end(message.stream, stream, time);
+        if (stream === undefined) break;
+        if (stream.held) stream.exchange!.response.message.grpcStatus ??= statusOfReset(message.code);
+        this.#end(message.stream, stream, time);
         break;
       }
     }
@@ -201,6 +203,18 @@ export class Http2Pairs {
     }
     return stream;
   }
+}
+
+/** What gRPC says of a call that ended with RST_STREAM, by its error code: CANCELLED, UNAVAILABLE … else INTERNAL. */
+const RESET_STATUS: ReadonlyMap<number, number> = new Map([
+  [7, 14],
+  [8, 1],
+  [11, 8],
+  [12, 7],
+]);
+
+function statusOfReset(code: number): number {
+  return RESET_STATUS.get(code) ?? 13;
 }
 
 /** Whether bytes of this direction are of responses. */
