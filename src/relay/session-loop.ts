@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The clockwork of a session relay: passes when woken, ticks and commits by time, ends when everything is over. */
-import {readFileSync} from 'node:fs';
+import {existsSync, readFileSync} from 'node:fs';
 import {setPriority} from 'node:os';
 import {join} from 'node:path';
 import type {ChannelFolder} from '../channel/index.js';
@@ -182,8 +182,11 @@ export class SessionLoop {
 
 /** What the launcher wrote down: programs that it could not scope, and why. */
 function launcherNotes(dir: string): string[] {
+  const path = join(dir, 'notes');
+  // Most sessions have none, and an exception twenty times a second is what an idle relay would spend its time on.
+  if (!existsSync(path)) return [];
   try {
-    return readFileSync(join(dir, 'notes'), 'utf8').split('\n').filter(Boolean).slice(0, LAUNCHER_NOTES);
+    return readFileSync(path, 'utf8').split('\n').filter(Boolean).slice(0, LAUNCHER_NOTES);
   } catch {
     return [];
   }
