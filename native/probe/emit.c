@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records about the bytes of connections: the way from the decoders to the channel. */
+#include <sys/mman.h>
 #include "probe/stream_internal.h"
 #include "channel/chan.h"
 
@@ -11,6 +12,22 @@ uint32_t sc_probe_want(const struct sc_io *io)
 uint64_t sc_probe_payload_max(const struct sc_io *io)
 {
 	return atomic_load_explicit(&io->x->head->control.payload_max, memory_order_relaxed);
+}
+
+void *sc_probe_memory(uint64_t size)
+{
+	void *at;
+
+	if (sc_chan.quiet)
+		return NULL;
+	at = sc_sys_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			 -1, 0);
+	return sc_map_failed(at) ? NULL : at;
+}
+
+void sc_probe_memory_free(void *at, uint64_t size)
+{
+	sc_sys_munmap(at, size);
 }
 
 void sc_probe_count(const struct sc_io *io, enum sc_counter counter, uint64_t n)

@@ -11,7 +11,40 @@
 #define MAKING     UINT64_MAX
 
 static struct sc_stream streams[SC_STREAMS];
-static uint32_t high; /* descriptors ever used, plus 1; for sc_stream_fork() */
+static _Atomic(struct sc_stream *) blocks[SC_STREAM_BLOCKS]; /* of the descriptors from SC_STREAMS on */
+static uint32_t high; /* descriptors ever used of the static ones, plus 1; for sc_stream_fork() */
+
+static struct sc_stream *make_block(uint32_t block)
+{
+	uint64_t size = SC_STREAM_BLOCK * sizeof(struct sc_stream);
+	struct sc_stream *made = sc_probe_memory(size), *other = NULL;
+
+	/* Release: its zeroes are there before the pointer. Pairs with the acquire in state_of(). */
+	if (!made || atomic_compare_exchange_strong_explicit(&blocks[block], &other, made,
+							     memory_order_acq_rel,
+							     memory_order_acquire))
+		return made;
+	sc_probe_memory_free(made, size);
+	return other;
+}
+
+/* The state of a descriptor, whosever it is; NULL: there is none (and none was to be made). */
+static struct sc_stream *state_of(int32_t fd, bool make)
+{
+	uint32_t i = (uint32_t)fd, block;
+	struct sc_stream *at;
+
+	if (sc_likely(i < SC_STREAMS))
+		return &streams[i];
+	i -= SC_STREAMS;
+	block = i / SC_STREAM_BLOCK;
+	if (block >= SC_STREAM_BLOCKS)
+		return NULL;
+	at = atomic_load_explicit(&blocks[block], memory_order_acquire);
+	if (!at && make)
+		at = make_block(block);
+	return at ? at + i % SC_STREAM_BLOCK : NULL;
+}
 
 static bool enter_flow(struct sc_flow *w)
 {
@@ -63,9 +96,9 @@ static struct sc_stream *stream_of(struct sc_fd *f, int32_t fd, uint64_t len)
 	struct sc_stream *st;
 	_Atomic(uint64_t) *slot;
 
-	if ((uint32_t)fd >= SC_STREAMS || object == 0)
+	st = object ? state_of(fd, true) : NULL;
+	if (!st)
 		return NULL;
-	st = &streams[fd];
 	slot = (_Atomic(uint64_t) *)&st->object;
 	owner = atomic_load_explicit(slot, memory_order_acquire);
 	if (owner == object)
@@ -74,7 +107,7 @@ static struct sc_stream *stream_of(struct sc_fd *f, int32_t fd, uint64_t len)
 									memory_order_acquire,
 									memory_order_relaxed))
 		return NULL;
-	if ((uint32_t)fd >= high)
+	if ((uint32_t)fd < SC_STREAMS && (uint32_t)fd >= high)
 		high = (uint32_t)fd + 1;
 	st->flow[0].total = 0;
 	st->flow[1].total = 0;
@@ -263,12 +296,9 @@ void sc_stream_data(const struct sc_io *io)
 
 bool sc_stream_claim(const struct sc_fd *f, int32_t fd, const void *session)
 {
-	struct sc_stream *st;
+	struct sc_stream *st = f->object ? state_of(fd, false) : NULL;
 
-	if ((uint32_t)fd >= SC_STREAMS || f->object == 0)
-		return false;
-	st = &streams[fd];
-	if (st->object != f->object)
+	if (!st || st->object != f->object)
 		return false;
 	if (!st->session)
 		st->session = session;
@@ -278,12 +308,9 @@ bool sc_stream_claim(const struct sc_fd *f, int32_t fd, const void *session)
 /* The state of a direction, locked, without making one. */
 static bool begin_pass(struct sc_pass *pass, struct sc_io *io)
 {
-	struct sc_stream *st;
+	struct sc_stream *st = io->f->object ? state_of(io->fd, false) : NULL;
 
-	if ((uint32_t)io->fd >= SC_STREAMS || io->f->object == 0)
-		return false;
-	st = &streams[io->fd];
-	if (st->object != io->f->object)
+	if (!st || st->object != io->f->object)
 		return false;
 	*pass = (struct sc_pass){.io = io, .st = st, .w = &st->flow[io->tx]};
 	return enter_flow(pass->w);
@@ -355,6 +382,7 @@ void sc_stream_end(const struct sc_ctx *x, struct sc_fd *f, int32_t fd, uint32_t
 void sc_stream_close(const struct sc_ctx *x, struct sc_fd *f, int32_t fd)
 {
 	struct sc_io io = {.x = x, .f = f, .fd = fd, .nr = 0xffff};
+	struct sc_stream *st;
 	struct sc_pass pass;
 
 	io.tls = f->flags & SC_FF_TLS ? 1 : 0;
@@ -365,18 +393,29 @@ void sc_stream_close(const struct sc_ctx *x, struct sc_fd *f, int32_t fd)
 		leave_flow(pass.w);
 	}
 	f->proto_state = 0;
-	if ((uint32_t)fd < SC_STREAMS && streams[fd].object == f->object)
-		streams[fd].object = 0;
+	st = state_of(fd, false);
+	if (st && st->object == f->object)
+		st->object = 0;
+}
+
+static void fork_stream(struct sc_stream *st)
+{
+	/* Looked at first: a store would make a copy of the page for each of the descriptors. */
+	for (int i = 0; i < 2; i++)
+		if (atomic_load_explicit(&st->flow[i].busy, memory_order_relaxed))
+			leave_flow(&st->flow[i]);
+	if (st->object == MAKING)
+		st->object = 0;
 }
 
 void sc_stream_fork(void)
 {
-	uint32_t i;
+	for (uint32_t i = 0; i < high; i++)
+		fork_stream(&streams[i]);
+	for (uint32_t b = 0; b < SC_STREAM_BLOCKS; b++) {
+		struct sc_stream *at = atomic_load_explicit(&blocks[b], memory_order_relaxed);
 
-	for (i = 0; i < high; i++) {
-		leave_flow(&streams[i].flow[0]);
-		leave_flow(&streams[i].flow[1]);
-		if (streams[i].object == MAKING)
-			streams[i].object = 0;
+		for (uint32_t i = 0; at && i < SC_STREAM_BLOCK; i++)
+			fork_stream(&at[i]);
 	}
 }

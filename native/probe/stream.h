@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the socket and file probes tell about the bytes of a connection. Layer 4. Everything here is
- * called from the post hook of a call, takes no lock, makes no system call, keeps errno, and uses
- * no memory but its own static pools; stack use stays below 1 KiB.
+ * called from the post hook of a call, takes no lock, keeps errno, and uses no memory but its own
+ * pools; it makes no system call but one mmap for each thousand descriptors from 16,384 on; stack
+ * use stays below 1 KiB.
  *
  * How a probe calls it, after its own counting and after SC_REC_CONN_OPEN was recorded:
  *

@@ -15,7 +15,10 @@
 #include "base/mem.h"
 
 #define SC_HOLD_SIZE (16u * 1024u) /* longest head that is captured whole */
-#define SC_STREAMS   16384u        /* descriptors beyond have no state: their bytes are not looked at */
+#define SC_STREAMS   16384u        /* descriptors whose state is static */
+/* Beyond, memory for so many at a time is mapped when the first of them is used. */
+#define SC_STREAM_BLOCK  1024u
+#define SC_STREAM_BLOCKS 1024u
 
 /* Where one direction of a connection stands. */
 enum sc_phase {
@@ -186,6 +189,10 @@ void sc_tls_note(const struct sc_io *io);
 /* sc_control.want and payload_max now. */
 uint32_t sc_probe_want(const struct sc_io *io);
 uint64_t sc_probe_payload_max(const struct sc_io *io);
+/* So much memory, zero, for ever; NULL: none now. The one system call of these files. */
+void *sc_probe_memory(uint64_t size);
+/* It is not needed after all. */
+void sc_probe_memory_free(void *at, uint64_t size);
 /* Adds to a counter. */
 void sc_probe_count(const struct sc_io *io, enum sc_counter counter, uint64_t n);
 /*

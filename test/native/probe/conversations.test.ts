@@ -47,6 +47,45 @@ describe.each([
   });
 });
 
+describe('connections beyond 16,384 descriptors', () => {
+  it('are decoded as all others', async () => {
+    const script = `
+      const fs = require('fs'), http = require('http');
+      const many = [];
+      for (let i = 0; i < 17000; i++) many.push(fs.openSync('/dev/null'));
+      const server = http.createServer((q, r) => r.end('hello')).listen(0, '127.0.0.1', async () => {
+        const agent = new http.Agent({keepAlive: true, maxSockets: 2});
+        const get = (path) => new Promise((done) =>
+          http.get({port: server.address().port, host: '127.0.0.1', agent, path}, (r) => r.resume().on('end', done)));
+        for (let i = 0; i < 10; i++) await Promise.all([get('/a' + i), get('/b' + i)]);
+        console.log(fs.openSync('/dev/null'));
+        server.close();
+        agent.destroy();
+      });`;
+    const limit = 'ulimit -n 18000 || exit 77; exec "$@"';
+    const seen = await observe(['sh', '-c', limit, 'sh', process.execPath, '-e', script], {
+      config: 'event: {watch: [{type: http}, {type: net}]}',
+    });
+    // A machine that allows no more has nothing to show.
+    if (seen.status === 77) return;
+    expect(Number(seen.stdout)).toBeGreaterThan(17_000);
+    const targets = Array.from({length: 10}, (_, i) => [`/a${i}`, `/b${i}`]).flat();
+    for (const name of ['http_server_duration', 'http_client_duration']) {
+      expect(
+        side(seen.events('http.resp'), name)
+          .map((data) => data.http_target)
+          .sort(),
+      ).toEqual(targets.sort());
+    }
+    expect(seen.events('net.close').map((data) => data.net_protocol)).toEqual([
+      'http',
+      'http',
+      'http',
+      'http',
+    ]);
+  });
+});
+
 describe('gRPC', () => {
   it('gives the method and the status of each call, from both ends, and spans', async () => {
     const seen = await observe([process.execPath, PROGRAM, 'grpc', '20'], {

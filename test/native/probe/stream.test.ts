@@ -102,6 +102,24 @@ describe('HTTP/1', () => {
     ]);
   });
 
+  it.each([16_384, 17_408, 100_000, 1_060_000])(
+    'knows connections with descriptors of %d and more',
+    (base) => {
+      const one = [
+        `new ${TCP} ${SERVER}`,
+        rx(GET.slice(0, 9)),
+        rx(GET.slice(9)),
+        tx(OK, 'he'),
+        tx('llo'),
+        'close',
+      ];
+      const script = [`base ${base}`, ...one, ...one, ...one].join('\n');
+      const lines = runScript(script).split('\n').slice(0, -1);
+      const seen = ['--', `rx HTTP1 body=0 END ${shown(GET)}`, `tx HTTP1 body=2 ${shown(OK)}`, 'protocol 2'];
+      expect(lines).toEqual([...seen, ...seen, ...seen]);
+    },
+  );
+
   it('tells the length of a chunked body, with trailers, at its end', () => {
     const head = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
     expect(

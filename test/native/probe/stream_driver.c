@@ -3,7 +3,8 @@
  * Description: feeds the decoders of native/probe from a script on stdin and prints the records.
  * Lines: "new KIND FLAGS" (a connection; kind and flags of sc_fd), "want BITS", "rx|tx BYTES"
  * (a transfer; pieces of iovec separated by '|', bytes in hex), "tls rx|tx BYTES", "skip rx|tx N",
- * "end rx|tx", "close", "port N", "cap N", "fail N" (the next N records are lost).
+ * "end rx|tx", "close", "port N", "cap N", "fail N" (the next N records are lost), "base N" (the
+ * number of the first descriptor).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 static struct sc_fd fds[8];
 static uint32_t want, fail;
 static uint64_t cap, objects;
+static int base; /* number of the first descriptor */
 
 uint32_t sc_probe_want(const struct sc_io *io)
 {
@@ -31,6 +33,17 @@ void sc_probe_count(const struct sc_io *io, enum sc_counter counter, uint64_t n)
 	(void)io;
 	(void)counter;
 	(void)n;
+}
+
+void *sc_probe_memory(uint64_t size)
+{
+	return calloc(1, size);
+}
+
+void sc_probe_memory_free(void *at, uint64_t size)
+{
+	(void)size;
+	free(at);
 }
 
 /* No libraries are loaded here. */
@@ -144,7 +157,7 @@ static uint32_t unhex(const char *text, uint8_t *to)
 static void transfer(struct sc_fd *f, int fd, bool tls, bool tx, char *text)
 {
 	struct sc_iovec iov[64];
-	struct sc_io io = {.f = f, .fd = fd, .tx = tx, .iov = iov, .tls = tls, .nr = 0};
+	struct sc_io io = {.f = f, .fd = base + fd, .tx = tx, .iov = iov, .tls = tls, .nr = 0};
 	char *piece = strtok(text, "|");
 
 	while (piece && io.iovcnt < 64) {
@@ -186,17 +199,19 @@ static void run(char *line, int *fd)
 		puts("--");
 	} else if (sscanf(line, "want %u", &want) == 1 || sscanf(line, "fail %u", &fail) == 1) {
 		return;
+	} else if (sscanf(line, "base %d", &base) == 1) {
+		return;
 	} else if (sscanf(line, "cap %u", &a) == 1) {
 		cap = a;
 	} else if (sscanf(line, "port %u", &a) == 1) {
 		sc_stream_ports(f, 0, (uint16_t)a);
 	} else if (sscanf(line, "skip tx %u", &a) == 1) {
 		f->tx_bytes += a;
-		sc_stream_skip(NULL, f, *fd, 1, a);
+		sc_stream_skip(NULL, f, base + *fd, 1, a);
 	} else if (strncmp(line, "end ", 4) == 0) {
-		sc_stream_end(NULL, f, *fd, line[4] == 't');
+		sc_stream_end(NULL, f, base + *fd, line[4] == 't');
 	} else if (strncmp(line, "close", 5) == 0) {
-		sc_stream_close(NULL, f, *fd);
+		sc_stream_close(NULL, f, base + *fd);
 		printf("protocol %u\n", f->protocol);
 	} else if (line[0] == 'r' || line[0] == 't') {
 		transfer(f, *fd, tls, line[0] == 't', line + 3);
