@@ -29,7 +29,7 @@ bool StartTime(int32_t pid, uint64_t &ns);
 /* 'R', 'S', 'T' (stopped or traced) …; 0: no such process. */
 char State(int32_t pid);
 
-/* Whether one of its four user ids is `uid`. /proc/PID itself is root's when the process is not dumpable. */
+/* Whether one of its four user ids is `uid`: its channel was made with one of them. */
 Answer Has(int32_t pid, uid_t uid);
 
 /* Whether a process has a file of this name mapped. */

@@ -18,13 +18,15 @@ int sc_inject_process(pid_t pid, const struct sc_inject_what *what, long *stoppe
 {
 	struct sc_target t = {.mem = -1, .err = err};
 	long from = now_us();
-	int e = sc_target_stop(&t, pid);
+	int quiet, e = sc_target_stop(&t, pid);
 
 	if (e < 0)
 		return e;
-	e = sc_target_open_calls(&t);
+	e = sc_target_seccomp(&t, &quiet);
 	if (e == 0)
-		e = sc_target_inject(&t, what);
+		e = sc_target_open_calls(&t);
+	if (e == 0)
+		e = sc_target_inject(&t, what, quiet);
 	sc_target_release(&t);
 	if (stopped_us)
 		*stopped_us = now_us() - from;

@@ -66,7 +66,8 @@ static int inject(struct sc_target *t, pid_t pid, const struct sc_exec_help *h)
 		err = sc_target_open_calls(t);
 	return err == 0 ? sc_target_inject(t, &(struct sc_inject_what){.op = SC_INJECT_EXEC,
 								       .library = h->libscope,
-								       .dir = h->dir})
+								       .dir = h->dir},
+				       0)
 			: err;
 }
 

@@ -29,6 +29,9 @@ struct sc_inject_what {
  */
 int sc_inject_process(pid_t pid, const struct sc_inject_what *what, long *stopped_us, struct sc_inject_error *err);
 
+/* Why a process may not be looked at or traced (e: EPERM or ESRCH), in err->text. Returns -errno. */
+int sc_inject_refused(pid_t pid, int e, struct sc_inject_error *err);
+
 struct sc_crash_options;
 
 /* What a helper does with the image of the next execve. */

@@ -320,7 +320,7 @@ static int move_on(struct sc_target *t, struct sc_inject *in)
 	return err;
 }
 
-int sc_target_inject(struct sc_target *t, const struct sc_inject_what *what)
+int sc_target_inject(struct sc_target *t, const struct sc_inject_what *what, int quiet)
 {
 	struct sc_inject *in = calloc(1, sizeof(*in));
 	uint64_t entry, size = (sizeof(*in) + STACK + PAGE - 1) & ~(PAGE - 1), ret, arg[6] = {0};
@@ -339,6 +339,7 @@ int sc_target_inject(struct sc_target *t, const struct sc_inject_what *what)
 	}
 	in->magic = SC_INJECT_MAGIC;
 	in->op = what->op;
+	in->quiet = (uint32_t)quiet;
 	in->threads = t->count < SC_INJECT_THREADS ? t->count : SC_INJECT_THREADS;
 	snprintf(in->dir, sizeof(in->dir), "%s", what->dir);
 	for (unsigned i = 0; i < in->threads; i++)

@@ -45,6 +45,12 @@ void sc_target_resume(struct sc_target *t);
 int sc_target_read(struct sc_target *t, uint64_t at, void *buf, size_t n);
 int sc_target_write(struct sc_target *t, uint64_t at, const void *buf, size_t n);
 
+/*
+ * Lets our calls pass a seccomp filter of the stopped target. quiet: 1 when the library must make none later. 0, or
+ * -EPERM: a call would end it.
+ */
+int sc_target_seccomp(struct sc_target *t, int *quiet);
+
 /* Prepares remote calls: writes the gadget, blocks the lead's signals. Undone by sc_target_release(). */
 int sc_target_open_calls(struct sc_target *t);
 /* A system call in the target: the kernel's value, or -EPROTO when the target died. */
@@ -59,7 +65,7 @@ int sc_target_step(struct sc_target *t, struct sc_thread *th);
  * root, "" when it has none. 0 or -errno.
  */
 int sc_target_map_library(struct sc_target *t, const char *library, const char *inside, uint64_t *entry);
-/* Calls the library in a target whose threads are stopped. 0 or -errno. */
-int sc_target_inject(struct sc_target *t, const struct sc_inject_what *what);
+/* Calls the library in a target whose threads are stopped. quiet: it may make no calls afterwards. 0 or -errno. */
+int sc_target_inject(struct sc_target *t, const struct sc_inject_what *what, int quiet);
 
 #endif

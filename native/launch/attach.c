@@ -42,7 +42,7 @@ static int cmdline_of(pid_t pid, char *buf, size_t size, char **argv, int max)
 	return argc;
 }
 
-/* Effective ids of a process, in our numbers. /proc/PID belongs to root when it is not dumpable, so that is no help. */
+/* Effective ids of a process, in our numbers. */
 static void ids_of(pid_t pid, uid_t *uid, gid_t *gid)
 {
 	char path[64], line[256];
@@ -100,6 +100,23 @@ static int inject(const struct sc_install *in, const struct sc_session *s, struc
 	return err < 0;
 }
 
+/* Before anything is made: who may not see a process' root may not trace it either. 0, or 1 with a message. */
+static int check_access(pid_t pid)
+{
+	struct sc_inject_error error = {""};
+	char path[64];
+	int fd, err;
+
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
+	fd = open(path, O_PATH | O_CLOEXEC);
+	err = fd < 0 ? errno : 0;
+	if (fd >= 0)
+		close(fd);
+	if (err != EACCES && err != EPERM)
+		return 0;
+	return fail(&error, pid, sc_inject_refused(pid, EPERM, &error));
+}
+
 static int attach_pid(const struct sc_install *in, pid_t pid, const struct request *r)
 {
 	struct sc_session s = {.target = pid};
@@ -109,6 +126,8 @@ static int attach_pid(const struct sc_install *in, pid_t pid, const struct reque
 	long stopped = 0;
 	int argc = cmdline_of(pid, buf, sizeof(buf), argv, 512), err, status;
 
+	if (check_access(pid))
+		return 1;
 	ids_of(pid, &far.uid, &far.gid);
 	s.owner = far.uid;
 	if (sc_session_begin(&s, argc, argv) < 0)

@@ -6,6 +6,7 @@
 #include "libscope/start.h"
 #include "patch/patch.h"
 #include "probe/entries.h"
+#include "probe/probe.h"
 #include "scope/inject.h"
 
 __attribute__((constructor)) static void sc_entry(void)
@@ -25,13 +26,20 @@ static int detach(void)
 
 static int attach(struct sc_inject *in, uint32_t origin)
 {
+	int ret;
+
 	if (sc_chan_is_open())
 		return -EEXIST;
-	return sc_start(&(struct sc_start){.origin = origin,
-					   .dir = in->dir,
-					   .ip = in->ip,
-					   .ips = in->threads,
-					   .busy = &in->busy});
+	/* From an attach before; the injector has looked anew. */
+	sc_chan.quiet = 0;
+	ret = sc_start(&(struct sc_start){.origin = origin,
+					  .dir = in->dir,
+					  .ip = in->ip,
+					  .ips = in->threads,
+					  .busy = &in->busy});
+	if (ret == 0 && in->quiet)
+		sc_filter_found();
+	return ret;
 }
 
 void scope_inject(struct sc_inject *in);

@@ -37,6 +37,36 @@ void sc_filter_pre(struct sc_call *c)
 	sc_patch_stop();
 }
 
+/* arg: of the note; 2 when the filter was there before us. */
+static void go_quiet(struct sc_ctx *x, uint32_t arg)
+{
+	sc_chan.quiet = 1;
+	x->head->flags |= SC_HF_SECCOMP;
+	sc_note(x, SC_NOTE_SECCOMP, arg, NULL);
+}
+
+/* What is open already must be learned now: it takes calls. */
+static void learn_descriptors(void)
+{
+	struct sc_call none = {.nr = 0xffff};
+	struct sc_hook h = {.call = &none};
+
+	if (!sc_enter(&h.x))
+		return;
+	for (int fd = 0; fd < (int)SC_FDS; fd++)
+		sc_fd_known(&h, fd);
+}
+
+void sc_filter_found(void)
+{
+	struct sc_ctx x;
+
+	sc_chan_quiet();
+	learn_descriptors();
+	if (sc_enter(&x))
+		go_quiet(&x, 2);
+}
+
 void sc_filter_post(struct sc_call *c)
 {
 	struct sc_ctx x;
@@ -48,7 +78,5 @@ void sc_filter_post(struct sc_call *c)
 	sc_count_call(&x, c->nr);
 	if (!sets_filter(c) || c->ret < 0 || sc_chan.quiet)
 		return;
-	sc_chan.quiet = 1;
-	x.head->flags |= SC_HF_SECCOMP;
-	sc_note(&x, SC_NOTE_SECCOMP, 0, NULL);
+	go_quiet(&x, 0);
 }

@@ -245,6 +245,8 @@ void sc_probe_process_pre(struct sc_call *call);
 /* Before and after seccomp and prctl; after counts any call. */
 void sc_filter_pre(struct sc_call *call);
 void sc_filter_post(struct sc_call *call);
+/* Attached to a program whose filter forbids calls of ours: from here on as after setting one. */
+void sc_filter_found(void);
 
 /* ---- usage.c ---- */
 

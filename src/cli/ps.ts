@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `scope ps`: the processes that are scoped now. */
+import {dirname} from 'node:path';
 import type {Command} from 'commander';
 import {type Column, table} from '../view/table.js';
 import type {Action, Context} from './context.js';
-import {type Host, ROOTDIR, type ScopedProcess, scopedProcesses, withChannel} from './scoped.js';
+import {type Host, inFolder, ROOTDIR, type ScopedProcess, scopedProcesses} from './scoped.js';
 
 interface Flags extends Host {
   json?: boolean;
@@ -25,9 +26,9 @@ async function ps(context: Context, flags: Flags): Action {
   if (hidden > 0 && process.getuid?.() !== 0) {
     context.warn('INFO: Run as root (or via sudo) to see all scoped processes');
   }
-  const active = found.filter(isActive);
+  const shown = active(found);
   if (flags.json) {
-    for (const {pid, user, command} of active) context.print(JSON.stringify({pid, user, command}));
+    for (const {pid, user, command} of shown) context.print(JSON.stringify({pid, user, command}));
     return 0;
   }
   const columns: Column[] = [
@@ -36,17 +37,25 @@ async function ps(context: Context, flags: Flags): Action {
     {title: 'User'},
     {title: 'Command', shrink: true, min: 10},
   ];
-  const rows = active.map((p, i) => [String(i + 1), String(p.pid), p.user, p.command]);
+  const rows = shown.map((p, i) => [String(i + 1), String(p.pid), p.user, p.command]);
   const {width, paint} = context.terminal();
   for (const line of table(columns, rows, width, paint)) context.print(line);
   return 0;
 }
 
-/** Not detached; a channel that cannot be read says nothing against it. */
-function isActive(scoped: ScopedProcess): boolean {
-  try {
-    return withChannel(scoped, (channel) => channel.state !== 'detached' && !channel.control().muted);
-  } catch {
-    return true;
+/** Those that are not detached; a channel that cannot be read says nothing against it. */
+function active(found: ScopedProcess[]): ScopedProcess[] {
+  const silent = new Set<string>();
+  // A folder is opened once, however many processes it has.
+  for (const dir of new Set(found.map((p) => dirname(p.channel)))) {
+    try {
+      inFolder(dir, (folder) => {
+        for (const channel of folder.channels.values())
+          if (channel.state === 'detached' || channel.control().muted) silent.add(channel.path);
+      });
+    } catch {
+      // Not ours to read, or gone.
+    }
   }
+  return found.filter((p) => !silent.has(p.channel));
 }

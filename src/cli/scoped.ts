@@ -77,7 +77,7 @@ function isDevice(dev: number, major: number, minor: number): boolean {
   return dev === (minor & 0xff) + (major & 0xfff) * 0x100 + (minor >>> 8) * 0x100000;
 }
 
-/** The effective user; the folder in /proc is root's when the process is not dumpable. */
+/** The effective user. */
 function userOf(dir: string): number {
   return Number(/^Uid:\s+\d+\s+(\d+)/m.exec(readFileSync(`${dir}/status`, 'latin1'))?.[1] ?? 0);
 }
@@ -130,12 +130,19 @@ export function withChannel<T>(
   scoped: ScopedProcess,
   look: (channel: Channel, folder: ChannelFolder) => T,
 ): T {
-  const folder = openFolder(dirname(scoped.channel));
-  try {
-    folder.scan();
+  return inFolder(dirname(scoped.channel), (folder) => {
     const channel = [...folder.channels.values()].find((c) => c.path === scoped.channel);
     if (!channel) throw new ScopeError('SCOPE_CHANNEL_INVALID', `${scoped.channel}: cannot be read`);
     return look(channel, folder);
+  });
+}
+
+/** Looks at all channels of a folder. */
+export function inFolder<T>(dir: string, look: (folder: ChannelFolder) => T): T {
+  const folder = openFolder(dir);
+  try {
+    folder.scan();
+    return look(folder);
   } finally {
     folder.close();
   }

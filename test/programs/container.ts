@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Processes in namespaces of their own, made by unshare: no container engine is needed.
-import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
-import {once} from 'node:events';
-import {readdirSync, readFileSync} from 'node:fs';
+import {spawnSync} from 'node:child_process';
+import {chmodSync, readdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {createInterface} from 'node:readline';
 import {makeDir, program} from './support.js';
+import {Told} from './told.js';
 
 const script = join(import.meta.dirname, 'container.sh');
 
@@ -34,61 +33,49 @@ function unshare(user: number | undefined, argv: string[]): [string, string[]] {
   return ['setpriv', [...ids, 'unshare', ...words]];
 }
 
-/** A process in a container that does what it is told, one line at a time. */
+/** A process in a container that does what it is told. */
 export class Container {
-  readonly #child: ChildProcess;
-  readonly #lines: AsyncIterator<string>;
-  stderr = '';
+  readonly #told: Told;
   /** On the host. */
-  pid = 0;
+  readonly pid: number;
 
-  private constructor(options: ContainerOptions) {
-    const argv = options.argv ?? [program('worker')];
-    const root = makeDir();
-    if (options.user !== undefined) spawnSync('chmod', ['0777', root]);
-    const words = (options.words ?? []).join(',') || '-';
-    const [file, args] = unshare(options.user, ['sh', script, root, words, ...argv]);
-    this.#child = spawn(file, args, {
-      stdio: ['pipe', 'pipe', 'pipe'],
-      env: {...process.env, COPY: (options.copy ?? []).join(' ')},
-    });
-    this.#child.stderr!.on('data', (text) => {
-      this.stderr += String(text);
-    });
-    this.#lines = createInterface({input: this.#child.stdout!})[Symbol.asyncIterator]();
+  private constructor(told: Told) {
+    this.#told = told;
+    this.pid = childOf(told.pid);
   }
 
   static async start(options: ContainerOptions = {}): Promise<Container> {
-    const container = new Container(options);
-    const line = await container.next();
-    if (line !== 'ready') throw new Error(`no container: ${line} ${container.stderr}`);
-    container.pid = childOf(container.#child.pid!);
-    return container;
+    const argv = options.argv ?? [program('worker')];
+    const root = makeDir();
+    if (options.user !== undefined) chmodSync(root, 0o777);
+    const words = (options.words ?? []).join(',') || '-';
+    const [file, args] = unshare(options.user, ['sh', script, root, words, ...argv]);
+    const env = {...process.env, COPY: (options.copy ?? []).join(' ')};
+    return new Container(await Told.start([file, ...args], {env}));
   }
 
-  /** The next line of its output; undefined: it has ended. */
-  async next(): Promise<string | undefined> {
-    return (await this.#lines.next()).value as string | undefined;
+  get stderr(): string {
+    return this.#told.stderr;
   }
 
-  async ask(line: string): Promise<string | undefined> {
-    this.#child.stdin!.write(`${line}\n`);
-    return this.next();
+  next(): Promise<string | undefined> {
+    return this.#told.next();
   }
 
-  /** Closes its stdin; its exit status. */
-  async end(): Promise<number | null> {
-    const {exitCode} = this.#child;
-    this.#child.stdin!.end();
-    return exitCode ?? ((await once(this.#child, 'exit'))[0] as number | null);
+  ask(line: string): Promise<string | undefined> {
+    return this.#told.ask(line);
+  }
+
+  end(): Promise<number | null> {
+    return this.#told.end();
   }
 
   closeInput(): void {
-    this.#child.stdin!.end();
+    this.#told.closeInput();
   }
 
   kill(): void {
-    this.#child.kill('SIGKILL');
+    this.#told.kill();
   }
 }
 

@@ -54,6 +54,25 @@ export function program(name: string, libc: Libc = 'glibc'): string {
   return out;
 }
 
+/** Path of test/programs/src/NAME.go built; where Go is installed. */
+export function goProgram(name: string): string {
+  mkdirSync(built, {recursive: true});
+  const source = join(import.meta.dirname, `src/${name}.go`);
+  const out = join(built, `${name}.go`);
+  if (existsSync(out) && statSync(out).mtimeMs > statSync(source).mtimeMs) return out;
+  const made = spawnSync('go', ['build', '-o', `${out}.${process.pid}`, source], {
+    encoding: 'utf8',
+    env: {...process.env, CGO_ENABLED: '0'},
+  });
+  if (made.status !== 0) throw new Error(`go build ${source}: ${made.stderr}`);
+  spawnSync('mv', ['-f', `${out}.${process.pid}`, out]);
+  return out;
+}
+
+export function hasCommand(name: string): boolean {
+  return spawnSync('sh', ['-c', `command -v ${name}`]).status === 0;
+}
+
 export interface Outcome {
   status: number | null;
   signal: NodeJS.Signals | null;

@@ -26,7 +26,8 @@ struct sc_inject {
 	int32_t result;    /* 0, -errno; -EAGAIN: ip[busy] lies inside bytes to be written */
 	uint32_t busy;
 	uint32_t threads;  /* entries of ip */
-	uint32_t reserved[11];
+	uint32_t quiet;    /* 1: a seccomp filter forbids calls of the library: none once this one has returned */
+	uint32_t reserved[10];
 	char dir[512];     /* SCOPE_DIR */
 	uint64_t ip[SC_INJECT_THREADS]; /* where each thread will go on */
 };
