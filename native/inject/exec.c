@@ -58,9 +58,9 @@ static int wait_exec(pid_t pid)
 	}
 }
 
-static int inject(struct sc_target *t, pid_t pid, const struct sc_exec_help *h)
+static int inject(struct sc_target *t, pid_t pid, pid_t proc, const struct sc_exec_help *h)
 {
-	int err = sc_target_take(t, pid);
+	int err = sc_target_take(t, pid, proc);
 
 	if (err == 0)
 		err = sc_target_open_calls(t);
@@ -71,7 +71,7 @@ static int inject(struct sc_target *t, pid_t pid, const struct sc_exec_help *h)
 			: err;
 }
 
-static void help(pid_t pid, int ready, const struct sc_exec_help *h)
+static void help(pid_t pid, pid_t proc, int ready, const struct sc_exec_help *h)
 {
 	long children = PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
 	long options = PTRACE_O_TRACEEXEC | (h->crash ? children : 0);
@@ -90,16 +90,19 @@ static void help(pid_t pid, int ready, const struct sc_exec_help *h)
 		return;
 	if (h->libscope) {
 		if (err == 0)
-			err = inject(&t, pid, h);
+			err = inject(&t, pid, proc, h);
 		if (err < 0) {
 			snprintf(text, sizeof(text), "process %d runs unscoped: %s", (int)pid,
 				 error.text[0] ? error.text : strerror(-err));
 			note(h->notes, text);
 		}
 	} else {
-		sc_target_take(&t, pid);
+		sc_target_take(&t, pid, proc);
 	}
-	if (!h->crash) {
+	/* The watch finds its processes by their numbers in /proc. */
+	if (h->crash && proc != pid)
+		note(h->notes, "no crash files: the /proc here is not that of the program's pid namespace");
+	if (!h->crash || proc != pid) {
 		sc_target_release(&t);
 		return;
 	}
@@ -109,10 +112,12 @@ static void help(pid_t pid, int ready, const struct sc_exec_help *h)
 
 int sc_inject_next_exec(const struct sc_exec_help *h)
 {
-	pid_t self = getpid(), child;
+	pid_t self = getpid(), proc = sc_proc_self(), child;
 	int p[2], status, err = 0;
 	char byte = 1;
 
+	if (!proc)
+		return -ENOENT;
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return -errno;
 	/* Where yama restricts ptrace to descendants, our consent is what makes it allowed. */
@@ -130,7 +135,7 @@ int sc_inject_next_exec(const struct sc_exec_help *h)
 			if (p[1] != 3 && dup2(p[1], 3) == 3)
 				p[1] = 3;
 			syscall(SYS_close_range, 4u, ~0u, 0u);
-			help(self, p[1], h);
+			help(self, proc, p[1], h);
 		}
 		_exit(0);
 	}

@@ -135,7 +135,7 @@ static long copy_inside(struct sc_target *t, const struct file *f, uint64_t scra
 	fd = sc_target_syscall(t, SYS_memfd_create, arg);
 	if (fd < 0)
 		return fd;
-	snprintf(path, sizeof(path), "/proc/%d/fd/%ld", (int)t->lead->tid, fd);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%ld", (int)t->proc, fd);
 	ours = open(path, O_WRONLY | O_CLOEXEC);
 	while (ours >= 0 && done < f->size && (n = write(ours, f->bytes + done, f->size - done)) > 0)
 		done += (size_t)n;
@@ -284,7 +284,7 @@ static int is_same(struct sc_target *t, const struct file *f, uint64_t base)
 int sc_target_map_library(struct sc_target *t, const char *library, const char *inside, uint64_t *entry)
 {
 	struct file f = {0};
-	uint64_t base = mapped_at(t->pid, library), value;
+	uint64_t base = mapped_at(t->proc, library), value;
 	int err = open_file(&f, library);
 
 	if (err < 0)

@@ -60,7 +60,7 @@ static uint64_t executable_bytes(pid_t pid)
 int sc_target_open_calls(struct sc_target *t)
 {
 	static const uint8_t code[3] = {0x0f, 0x05, 0xcc}; /* syscall; int3 */
-	uint64_t at = executable_bytes(t->pid);
+	uint64_t at = executable_bytes(t->proc);
 	uint64_t all = ~0ull;
 	int err;
 

@@ -179,6 +179,13 @@ int sc_inject_refused(pid_t pid, int e, struct sc_inject_error *err)
 	return refused(&(struct sc_target){.err = err}, pid, e);
 }
 
+pid_t sc_proc_self(void)
+{
+	char text[16] = "";
+
+	return readlink("/proc/self", text, sizeof(text) - 1) > 0 ? (pid_t)atoi(text) : 0;
+}
+
 static struct sc_thread *find(struct sc_target *t, pid_t tid)
 {
 	for (unsigned i = 0; i < t->count; i++)
@@ -222,7 +229,7 @@ static int seize_round(struct sc_target *t)
 	int found = 0, err = 0;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)t->pid);
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)t->proc);
 	dir = opendir(path);
 	if (!dir)
 		return -ESRCH;
@@ -250,7 +257,7 @@ static int open_mem(struct sc_target *t)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/mem", (int)t->pid);
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)t->proc);
 	t->mem = open(path, O_RDWR | O_CLOEXEC);
 	return t->mem < 0 ? -errno : 0;
 }
@@ -271,7 +278,10 @@ int sc_target_stop(struct sc_target *t, pid_t pid)
 	unsigned stopped = 0;
 	int n;
 
-	t->pid = pid;
+	/* Its files in /proc would be another process'. */
+	if (sc_proc_self() != getpid())
+		return sc_target_fail(t, EPERM, "the /proc here is not that of our pid namespace: mount one (unshare --mount-proc)");
+	t->pid = t->proc = pid;
 	t->mem = -1;
 	do {
 		n = seize_round(t);
@@ -298,11 +308,12 @@ int sc_target_stop(struct sc_target *t, pid_t pid)
 	return 0;
 }
 
-int sc_target_take(struct sc_target *t, pid_t pid)
+int sc_target_take(struct sc_target *t, pid_t pid, pid_t proc)
 {
 	int err;
 
 	t->pid = pid;
+	t->proc = proc;
 	t->mem = -1;
 	err = add(t, pid);
 	if (err == 0)

@@ -19,6 +19,7 @@ struct sc_thread {
 
 struct sc_target {
 	pid_t pid;
+	pid_t proc;             /* its number in our /proc, which may be of a pid namespace above ours */
 	int mem;                /* /proc/PID/mem */
 	unsigned count;
 	struct sc_thread *thread;
@@ -34,8 +35,10 @@ int sc_target_fail(struct sc_target *t, int e, const char *format, ...) __attrib
 
 /* Stops every thread of a running process. On failure all are let go. */
 int sc_target_stop(struct sc_target *t, pid_t pid);
-/* Takes over a process that is already in a ptrace stop of ours. */
-int sc_target_take(struct sc_target *t, pid_t pid);
+/* Takes over a process that is already in a ptrace stop of ours. proc: its number in our /proc. */
+int sc_target_take(struct sc_target *t, pid_t pid, pid_t proc);
+/* Our own number in our /proc: not getpid() when that is of another pid namespace. 0: there is no /proc. */
+pid_t sc_proc_self(void);
 /* Lets every thread go on where it was, with the signals it was owed, and forgets it. */
 void sc_target_release(struct sc_target *t);
 /* The same, but we go on to trace it. */

@@ -53,10 +53,26 @@ static const char *find_ours(const char *value)
 	return NULL;
 }
 
+static void note(enum sc_note_code code)
+{
+	struct sc_ctx x;
+
+	if (sc_enter(&x))
+		sc_note(&x, code, 0, NULL);
+}
+
+/* After a chroot, or with other mounts, what we need may not be there: the session says so, for the new image cannot. */
 static int loadable(const char *path)
 {
-	return sc_sys2(__NR_access, (long)sc_exec_setup.libscope, R_OK) == 0 &&
-	       sc_elf_preloadable(path);
+	if (sc_sys2(__NR_access, (long)sc_exec_setup.libscope, R_OK) < 0) {
+		note(SC_NOTE_NO_LIBRARY);
+		return 0;
+	}
+	if (!sc_elf_preloadable(path))
+		return 0;
+	if (sc_sys2(__NR_access, (long)(sc_exec_setup.dir + sizeof(folder) - 1), W_OK | X_OK) < 0)
+		note(SC_NOTE_NO_WRITE);
+	return 1;
 }
 
 /* LD_PRELOAD with our library added at the end. Returns the bytes put, NUL included. */

@@ -86,7 +86,8 @@ export type NoteName =
   | 'NO_MEMORY'
   | 'NO_WRITE'
   | 'GO_VERSION'
-  | 'OTHER';
+  | 'OTHER'
+  | 'NO_LIBRARY';
 export type StateName = 'EMPTY' | 'LIVE' | 'EXITED' | 'EXEC' | 'DETACHED';
 export type FdFlagName =
   | 'CONSOLE'

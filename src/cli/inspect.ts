@@ -18,6 +18,7 @@ import {
   scopedProcess,
   scopedProcesses,
   sessionOf,
+  sharesPids,
   withChannel,
 } from './scoped.js';
 import {settleSession} from './settled.js';
@@ -49,7 +50,7 @@ export async function inspect(context: Context, word: string | undefined, flags:
     throw new UsageError('--all flag is mutually exclusive with PID or <process_name>');
   }
   const objects: Record<string, unknown>[] = [];
-  for (const scoped of choose(word, flags)) objects.push(await describeScoped(context, scoped));
+  for (const scoped of choose(word, flags)) objects.push(await describeScoped(context, scoped, flags));
   if (flags.json) for (const o of objects) context.print(JSON.stringify(o));
   else context.print(JSON.stringify(objects.length === 1 ? objects[0] : objects, undefined, 3));
   return 0;
@@ -68,8 +69,13 @@ function choose(word: string | undefined, flags: Flags): ScopedProcess[] {
   return found;
 }
 
-async function describeScoped(context: Context, scoped: ScopedProcess): Promise<Record<string, unknown>> {
-  const session = sessionOf(context.home, scoped);
+async function describeScoped(
+  context: Context,
+  scoped: ScopedProcess,
+  host: Host,
+): Promise<Record<string, unknown>> {
+  // A relay that we cannot see looks dead, and would be started anew.
+  const session = sharesPids(host) ? sessionOf(context.home, scoped) : undefined;
   if (session) await settleSession(context, session, RELAY_MS);
   return withChannel(scoped, (channel) => {
     const who = describe(channel);

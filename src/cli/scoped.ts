@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The scoped processes of this machine, found by the channel that they have mapped. */
-import {existsSync, readdirSync, readFileSync, statSync} from 'node:fs';
+import {existsSync, readdirSync, readFileSync, readlinkSync, statSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
 import {ScopeError} from '../base/errors.js';
 import {type Channel, type ChannelFolder, openFolder} from '../channel/index.js';
@@ -30,6 +30,16 @@ const procOf = (host: Host) => join(host.rootdir ?? '/', 'proc');
 export function checkRootdir({rootdir}: Host): void {
   if (rootdir !== undefined && !existsSync(join(rootdir, 'proc/1')))
     throw new ScopeError('SCOPE_NOT_FOUND', `${rootdir}: no root of a host with its /proc`);
+}
+
+/** Whether the host's pids are ours: signals, and whether a relay lives, are questions to our own namespace. */
+export function sharesPids({rootdir}: Host): boolean {
+  if (rootdir === undefined) return true;
+  try {
+    return readlinkSync(join(rootdir, 'proc/self')) === String(process.pid);
+  } catch {
+    return false;
+  }
 }
 
 /** Every process that has a channel mapped; `hidden` counts those whose maps may not be read. */

@@ -17,7 +17,15 @@ import {FILES} from '../session/layout.js';
 import {type Action, type Context, UsageError} from './context.js';
 import {inspect} from './inspect.js';
 import {textSessionConfig} from './run-config.js';
-import {type Host, ROOTDIR, type ScopedProcess, scopedProcess, sessionOf} from './scoped.js';
+import {
+  checkRootdir,
+  type Host,
+  ROOTDIR,
+  type ScopedProcess,
+  scopedProcess,
+  sessionOf,
+  sharesPids,
+} from './scoped.js';
 import {startRelay} from './settled.js';
 
 interface Flags extends Host {
@@ -46,6 +54,13 @@ async function update(context: Context, pid: string, flags: Flags): Action {
   if (!/^\d{1,10}$/.test(pid))
     throw new UsageError(`error parsing PID argument: ${pid}: expected a number`, 2);
   if (flags.json && !flags.inspect) throw new UsageError('--json needs --inspect');
+  checkRootdir(flags);
+  if (!sharesPids(flags)) {
+    throw new ScopeError(
+      'SCOPE_NOT_FOUND',
+      `the processes of ${flags.rootdir} are in another pid namespace, and so is the relay of the session: run this container with the host's pid namespace (--pid=host, hostPID: true)`,
+    );
+  }
   const scoped = scopedProcess(pid, flags);
   const session = sessionOf(context.home, scoped);
   if (!session) {

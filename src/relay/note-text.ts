@@ -11,6 +11,10 @@ const texts: Partial<Record<number, (arg: number) => string>> = {
     'its version of Go is not known (before 1.19, or newer than this scope): the calls of Go code are not seen',
   [NOTE.SECCOMP]: (arg) =>
     ['', 'a strict seccomp filter: from there on nothing of it is seen', FILTERED][arg] ?? '',
+  [NOTE.NO_LIBRARY]: () =>
+    'a program that it became or started has another root, where libscope.so is not: it is not seen (attach to it)',
+  [NOTE.NO_WRITE]: () =>
+    'a program that it became or started does not reach the channels (another /dev/shm, or another user): it is not seen',
   [NOTE.IO_URING]: () => 'it uses io_uring: what it does through that is not seen',
 };
 

@@ -402,7 +402,7 @@ SC_ASSERT(sizeof(struct sc_exit) == 48, "sc_exit");
 
 #define SC_NOTE_LIST(X) \
 	X(NO_PLAN, 1) X(VERIFY, 2) X(SECCOMP, 3) X(IO_URING, 4) X(STATIC, 5) X(SETUID, 6) \
-	X(NO_MEMORY, 7) X(NO_WRITE, 8) X(GO_VERSION, 9) X(OTHER, 10)
+	X(NO_MEMORY, 7) X(NO_WRITE, 8) X(GO_VERSION, 9) X(OTHER, 10) X(NO_LIBRARY, 11)
 
 enum sc_note_code {
 #define X(name, n) SC_NOTE_##name = n,
