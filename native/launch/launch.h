@@ -105,6 +105,9 @@ int sc_inject_exec(const char *path, char **argv);
 int sc_attach(const struct sc_install *in, int argc, char **argv);
 int sc_detach(const struct sc_install *in, int argc, char **argv);
 
+/* `facts-of [FILE]`: exit status. */
+int sc_facts(const char *file);
+
 /* Replaces this process by Node with the CLI and these arguments. Returns an exit status on failure. */
 int sc_exec_cli(const struct sc_install *in, int argc, char **argv);
 

@@ -134,6 +134,8 @@ int main(int argc, char **argv)
 
 	if (argc > 2 && strcmp(argv[1], SC_INJECT_EXEC_WORD) == 0)
 		return sc_inject_exec(argv[2], argv + 3);
+	if (argc > 1 && strcmp(argv[1], SC_FACTS_WORD) == 0)
+		return sc_facts(argc > 2 ? argv[2] : NULL);
 	if (sc_install_find(&in) < 0)
 		return 1;
 	if (argc < 2 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0) {

@@ -16,5 +16,7 @@
 
 /* The launcher's own: `inject-exec PATH ARGV…` becomes PATH with the library in it (native/probe/exec_static.c). */
 #define SC_INJECT_EXEC_WORD "inject-exec"
+/* `facts-of [FILE]`: what Node cannot ask the kernel, for `scope doctor`: one word a line (facts.c). */
+#define SC_FACTS_WORD "facts-of"
 
 #endif

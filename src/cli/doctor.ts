@@ -6,7 +6,7 @@ import type {Command} from 'commander';
 import {ScopeError} from '../base/errors.js';
 import {diagnoseKernel, diagnoseProcess, diagnoseProgram, type Finding} from '../platform/diagnose.js';
 import {readElf} from '../platform/elf.js';
-import {kernelFacts, processFacts} from '../platform/kernel.js';
+import {hasCapabilities, kernelFacts, processFacts} from '../platform/kernel.js';
 import type {Action, Context} from './context.js';
 
 interface Flags {
@@ -58,13 +58,14 @@ export function examine(subject: string | undefined, path: string): Finding[] {
     const facts = processFacts(Number(subject));
     if (!facts) throw new ScopeError('SCOPE_NOT_FOUND', `no process ${subject}`);
     const elf = readElf(`/proc/${subject}/exe`);
-    const program = diagnoseProgram(facts.exe, elf, false).filter((f) => f.subject !== 'tls');
+    const program = diagnoseProgram(facts.exe, elf).filter((f) => f.subject !== 'tls');
     return [...found, ...program, ...diagnoseProcess(facts, kernel, {uid: process.getuid?.() ?? 0})];
   }
   const file = find(subject, path);
   const mode = statSync(file);
   const setuid = (mode.mode & 0o6000) !== 0 && process.getuid?.() !== mode.uid;
-  return [...found, ...diagnoseProgram(file, readElf(file), setuid)];
+  const capabilities = process.getuid?.() !== 0 && hasCapabilities(file);
+  return [...found, ...diagnoseProgram(file, readElf(file), {setuid, capabilities})];
 }
 
 /** Text of the findings, one a line. */

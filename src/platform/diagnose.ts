@@ -41,6 +41,12 @@ export function diagnoseKernel(kernel: KernelFacts): Finding[] {
       level: 'note',
       text: `writes to /proc/self/mem are restricted (${kernel.procMem}): the library uses mprotect`,
     });
+  if (kernel.mdwe)
+    found.push({
+      subject: 'mdwe',
+      level: 'note',
+      text: 'memory here never becomes executable (PR_SET_MDWE): code is changed through /proc/self/mem, or a page at a time',
+    });
   if (kernel.yama)
     found.push({
       subject: 'yama',
@@ -52,8 +58,14 @@ export function diagnoseKernel(kernel: KernelFacts): Finding[] {
 
 const isOldGo = (elf: ElfFacts): boolean => /before|^go1\.18(\D|$)/.test(elf.goVersion ?? '');
 
-/** Of an executable file that would be launched. `setuid`: the kernel will ignore LD_PRELOAD. */
-export function diagnoseProgram(path: string, elf: ElfFacts, setuid: boolean): Finding[] {
+/** Why the kernel will make the loader ignore LD_PRELOAD. */
+export interface Rights {
+  setuid?: boolean;
+  capabilities?: boolean;
+}
+
+/** Of an executable file that would be launched. */
+export function diagnoseProgram(path: string, elf: ElfFacts, rights: Rights = {}): Finding[] {
   const found: Finding[] = [];
   const add = (subject: string, level: Level, text: string) => found.push({subject, level, text});
   if (elf.kind === 'script') {
@@ -80,11 +92,17 @@ export function diagnoseProgram(path: string, elf: ElfFacts, setuid: boolean): F
   if (!elf.loader) add('linkage', 'ok', 'static: the library is put in at exec by ptrace');
   else if (elf.loader.includes('musl')) add('linkage', 'ok', `dynamic, musl (${elf.loader})`);
   else add('linkage', 'ok', `dynamic, glibc (${elf.loader})`);
-  if (setuid)
+  if (rights.setuid)
     add(
       'setuid',
       'block',
       'the file is setuid or setgid: the kernel drops LD_PRELOAD unless scope runs as that user',
+    );
+  if (rights.capabilities)
+    add(
+      'capabilities',
+      'block',
+      'the file has capabilities of its own (getcap): the kernel drops LD_PRELOAD unless root starts it; attach to it as root',
     );
   found.push(...diagnoseTls(elf.needed, elf));
   return found;
@@ -116,6 +134,21 @@ export function diagnoseTls(objects: string[], elf?: ElfFacts): Finding[] {
   return found;
 }
 
+/** Of a /dev/shm of its own: attach puts the channels there, or else where it may write. */
+function diagnoseShm({free, noexec}: NonNullable<ProcessFacts['shm']>): Finding {
+  const subject = 'its /dev/shm';
+  if (free === undefined)
+    return {subject, level: 'note', text: 'it has none: channels lie in another place where it may write'};
+  if (free < 4 * MIB)
+    return {
+      subject,
+      level: 'limit',
+      text: `${Math.round(free / 1024)} KiB free: attach looks for another place`,
+    };
+  const code = noexec ? ', noexec: the library for its children goes where code is allowed' : '';
+  return {subject, level: 'ok', text: `${Math.round(free / MIB)} MiB free${code}`};
+}
+
 /** Of a running process that would be attached to. */
 export function diagnoseProcess(p: ProcessFacts, kernel: KernelFacts, we: {uid: number}): Finding[] {
   const found: Finding[] = [];
@@ -141,12 +174,19 @@ export function diagnoseProcess(p: ProcessFacts, kernel: KernelFacts, we: {uid: 
   else if (p.seccomp === 2)
     add(
       'seccomp',
-      'limit',
-      'a filter is set: a channel may be refused, and the program would be ended for a call that is not allowed',
+      we.uid === 0 ? 'limit' : 'block',
+      we.uid === 0
+        ? 'a filter is set: attach suspends it meanwhile; where it would end the program for calls of the library, children are not seen'
+        : 'a filter is set: to suspend it meanwhile attach needs CAP_SYS_ADMIN, unless scope runs under the same filter',
     );
   if (p.ioUring) add('io_uring', 'limit', 'uses io_uring: I/O through the ring is unseen');
   if (p.otherNamespaces.length)
-    add('namespaces', 'note', `lives in other namespaces: ${p.otherNamespaces.join(', ')}`);
+    add(
+      'namespaces',
+      'note',
+      `lives in other namespaces: ${p.otherNamespaces.join(', ')}${p.otherNamespaces.includes('pid') ? '; events have the pid that it sees itself' : ''}`,
+    );
+  if (p.shm) found.push(diagnoseShm(p.shm));
   found.push(...diagnoseTls(p.objects));
   return found;
 }

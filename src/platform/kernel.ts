@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the kernel and a process' state allow: /proc and /sys facts, each undefined where it cannot be read. */
-import {readdirSync, readFileSync, readlinkSync, statfsSync} from 'node:fs';
+import {spawnSync} from 'node:child_process';
+import {existsSync, readdirSync, readFileSync, readlinkSync, statfsSync, statSync} from 'node:fs';
 import {release} from 'node:os';
+import {NATIVE} from '../base/root.js';
 
 export interface KernelFacts {
   release: string;
@@ -11,6 +13,8 @@ export interface KernelFacts {
   ioUringDisabled?: number;
   /** Free bytes of /dev/shm; undefined: there is none. */
   shmFree?: number;
+  /** PR_SET_MDWE holds for us and for what we start. */
+  mdwe?: boolean;
   /** How writes to /proc/PID/mem are restricted (proc_mem.force_override of the command line). */
   procMem?: string;
 }
@@ -33,6 +37,8 @@ export interface ProcessFacts {
   scoped: boolean;
   ioUring: boolean;
   preload?: string;
+  /** Its own /dev/shm, where that is not ours. */
+  shm?: {free?: number; noexec: boolean};
 }
 
 function number(path: string): number | undefined {
@@ -43,6 +49,15 @@ function number(path: string): number | undefined {
     return undefined;
   }
 }
+
+/** Words of `scope facts-of FILE` (native/launch/facts.c). */
+function nativeFacts(file?: string): string[] {
+  const words = ['facts-of', ...(file === undefined ? [] : [file])];
+  return spawnSync(NATIVE.launcher, words, {encoding: 'utf8'}).stdout?.split('\n') ?? [];
+}
+
+/** Whether a file has capabilities of its own. */
+export const hasCapabilities = (file: string): boolean => nativeFacts(file).includes('capabilities');
 
 export function kernelFacts(): KernelFacts {
   const yama = number('/proc/sys/kernel/yama/ptrace_scope');
@@ -66,6 +81,7 @@ export function kernelFacts(): KernelFacts {
     ...(uring !== undefined && {ioUringDisabled: uring}),
     ...(shmFree !== undefined && {shmFree}),
     ...(procMem !== undefined && {procMem}),
+    ...(nativeFacts().includes('mdwe') && {mdwe: true}),
   };
 }
 
@@ -75,6 +91,28 @@ function link(path: string): string {
   } catch {
     return '';
   }
+}
+
+/** The mounts of another namespace: what its /dev/shm is. */
+function ownShm(dir: string): ProcessFacts['shm'] {
+  try {
+    const theirs = statSync(`${dir}/root/dev/shm`);
+    const ours = statSync('/dev/shm', {throwIfNoEntry: false});
+    if (ours !== undefined && theirs.ino === ours.ino && theirs.dev === ours.dev) return undefined;
+    const {bavail, bsize} = statfsSync(`${dir}/root/dev/shm`);
+    const mount = readFileSync(`${dir}/mountinfo`, 'utf8')
+      .split('\n')
+      .filter((line) => line.split(' ')[4] === '/dev/shm')
+      .at(-1);
+    return {free: bavail * bsize, noexec: /\bnoexec\b/.test(mount?.split(' ')[5] ?? '')};
+  } catch {
+    return existsSync(`${dir}/root/dev/shm`) ? undefined : {noexec: false};
+  }
+}
+
+function withShm(dir: string): Pick<ProcessFacts, 'shm'> {
+  const shm = ownShm(dir);
+  return shm === undefined ? {} : {shm};
 }
 
 /** Facts of a living process, or undefined when there is none. */
@@ -126,5 +164,6 @@ export function processFacts(pid: number): ProcessFacts | undefined {
     scoped: objects.some((path) => path.endsWith('/libscope.so')),
     ioUring,
     ...(preload !== undefined && {preload}),
+    ...withShm(dir),
   };
 }
