@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `scope attach` is asked for, whom it refuses and why, and what it does with children.
 import {spawnSync} from 'node:child_process';
-import {copyFileSync, existsSync, readdirSync} from 'node:fs';
+import {copyFileSync, existsSync, readdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {afterEach, describe, expect, test} from 'vitest';
 import {Scope} from '../helpers/scope.js';
@@ -85,6 +85,21 @@ function ownWorker(): {name: string; path: string} {
   return {name, path};
 }
 
+/** Talks to itself over TCP for each line. */
+const TALK = `
+import socket, sys
+server = socket.create_server(("127.0.0.1", 0))
+print("ready", flush=True)
+for line in sys.stdin:
+    client = socket.create_connection(server.getsockname())
+    peer, _ = server.accept()
+    client.sendall(b"hello")
+    text = peer.recv(5).decode()
+    peer.close()
+    client.close()
+    print(text, flush=True)
+`;
+
 describe('attach', () => {
   test('shows with --inspect what was made', async () => {
     const told = await start(program('worker'));
@@ -97,6 +112,17 @@ describe('attach', () => {
       interfaces: [{name: 'session', connected: true}],
       process: {pid: told.pid, state: 'live'},
     });
+  });
+
+  test.skipIf(!hasCommand('python3'))('keeps the bytes of connections with --payloads', async () => {
+    const told = await start('python3', '-c', TALK);
+    const scope = newScope();
+    expect(scope.run(['attach', '--payloads', String(told.pid)])).toMatchObject({status: 0, stderr: ''});
+    expect(await told.ask('talk')).toBe('hello');
+    expect(lines(scope.run(['flows', '-j']).stdout)).toHaveLength(2);
+    const files = readdirSync(join(scope.workdir, 'payloads'));
+    const bytes = files.map((name) => readFileSync(join(scope.workdir, 'payloads', name), 'utf8'));
+    expect(bytes.filter((text) => text === 'hello')).toHaveLength(2);
   });
 
   test('lists processes of the same name when nobody can be asked, and takes all with --all', async () => {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Processes with mounts, a root, pids, users and a network of their own: attach from outside, launch, children.
-import {existsSync, readdirSync, readFileSync} from 'node:fs';
-import {join} from 'node:path';
+import {spawnSync} from 'node:child_process';
+import {chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {dirname, join} from 'node:path';
 import {afterEach, describe, expect, test} from 'vitest';
 import {readStatus} from '../../src/session/index.js';
 import {Scope, waitFor} from '../helpers/scope.js';
 import {Container, type ContainerOptions, noContainers} from './container.js';
-import {canBuild, cleanup, program} from './support.js';
+import {canBuild, cleanup, launcher, makeDir, program} from './support.js';
 
 interface Event {
   proc: string;
@@ -106,6 +107,25 @@ describe.skipIf(reason !== undefined)('a process in a container', () => {
     const inspected = JSON.parse(scope.run(['inspect', String(container.pid)]).stdout);
     expect(inspected.process).toMatchObject({pid: 1, hostPid: container.pid, state: 'live'});
     expect(inspected.interfaces).toMatchObject([{name: 'session', connected: true}]);
+  });
+
+  test('takes another configuration by update, and is written down by snapshot', async () => {
+    const container = await start();
+    const scope = attach(container);
+    await container.ask('open /etc/hostname');
+    const file = join(scope.home, 'new.yml');
+    writeFileSync(file, 'tags: {phase: two}\nevent: {watch: [{type: console}]}\n');
+    const out = scope.run(['update', String(container.pid), '-c', file, '--inspect', '--json']);
+    expect([out.status, out.stderr]).toEqual([
+      0,
+      expect.stringContaining('Update Scope configuration success'),
+    ]);
+    expect(JSON.parse(out.stdout).cfg.current.tags).toEqual({phase: 'two'});
+    await container.ask('open /etc/hostname');
+    expect(opened(events(scope), '/etc/hostname')).toHaveLength(1);
+    const path = scope.run(['snapshot', String(container.pid)]).stdout.trim();
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({Pid: container.pid, NamespacePid: 1});
+    rmSync(dirname(path), {recursive: true});
   });
 
   const kinds = (['glibc', 'static', 'musl-static'] as const).filter(canBuild);
@@ -227,4 +247,31 @@ describe.skipIf(asNobody !== undefined)('a process in a user namespace of anothe
     expect(ps).toContainEqual(expect.objectContaining({pid: container.pid, user: 'nobody'}));
     expect(await container.end()).toBe(0);
   });
+
+  test('is attached to by that user, without root', async () => {
+    const container = await start({user: NOBODY});
+    const home = makeDir();
+    chmodSync(home, 0o777);
+    const scope = newScope();
+    const run = (...words: string[]) => {
+      const ids = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
+      const env = {...scope.env, HOME: home, SCOPE_HOME: join(home, 'scope')};
+      return spawnSync('setpriv', [...ids, launcher, ...words], {env, encoding: 'utf8'});
+    };
+    expect(run('attach', String(container.pid))).toMatchObject({status: 0, stderr: ''});
+    await container.ask('fork /etc/group');
+    await container.ask('run /bin/true x');
+    const found = lines(run('events', '-a', '-j').stdout).map((line) => JSON.parse(line) as Event);
+    expect(opened(found, '/etc/group')).toHaveLength(1);
+    expect(found.some((e) => e.proc === 'true')).toBe(true);
+    expect(run('detach', String(container.pid))).toMatchObject({status: 0, stderr: ''});
+    expect(await container.end()).toBe(0);
+    await waitFor(() => run('hist').stdout !== '' && !relayRuns(join(home, 'scope')), 'the relay to end');
+  });
 });
+
+function relayRuns(home: string): boolean {
+  return readdirSync(join(home, 'history')).some((name) =>
+    existsSync(join(home, 'history', name, 'relay.pid')),
+  );
+}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `scope` on what makes namespaces of its own, and `scope` that runs in a container itself (--rootdir).
 import {spawnSync} from 'node:child_process';
-import {mkdirSync, readFileSync} from 'node:fs';
-import {join} from 'node:path';
+import {mkdirSync, readFileSync, rmSync} from 'node:fs';
+import {dirname, join} from 'node:path';
 import {afterEach, describe, expect, test} from 'vitest';
 import {type Ran, Scope, waitFor} from '../helpers/scope.js';
 import {noContainers} from './container.js';
@@ -144,6 +144,7 @@ describe.skipIf(!root || noContainers() !== undefined)('scope in a container, wi
       Pid: told.pid,
       Username: 'root',
     });
+    rmSync(dirname(snapshot.stdout.trim()), {recursive: true});
     for (const verb of ['attach', 'detach', 'update']) {
       const out = inside(verb, String(told.pid));
       expect([out.status, out.stderr]).toEqual([
