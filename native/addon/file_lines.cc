@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "file_lines.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -37,9 +38,45 @@ uint32_t Octal(uint32_t mode)
 	return ((mode >> 9) & 7) * 1000 + ((mode >> 6) & 7) * 100 + ((mode >> 3) & 7) * 10 + (mode & 7);
 }
 
+/*
+ * Whether src/routing/secrets.ts could find anything in a path: an assignment, an argument, or the beginning of a key that
+ * can be told by itself. Says yes too often, never too seldom.
+ */
+bool MayHoldSecret(std::string_view path)
+{
+	for (; !path.empty(); path.remove_prefix(1)) {
+		switch (path.front()) {
+		case '=':
+		case ':':
+		case ' ':
+			return true;
+		case 'A':
+			if (path.starts_with("AKIA") || path.starts_with("ASIA") || path.starts_with("AIza"))
+				return true;
+			break;
+		case 'e':
+			if (path.starts_with("eyJ"))
+				return true;
+			break;
+		case 'g':
+			if (path.starts_with("github_pat_") || (path.starts_with("gh") && path.substr(3).starts_with("_")))
+				return true;
+			break;
+		case 'x':
+			if (path.starts_with("xox"))
+				return true;
+			break;
+		default:
+			break;
+		}
+	}
+	return false;
+}
+
 void Name(OpenFile &file, std::string_view path)
 {
 	file.path = path;
+	file.doubtful = MayHoldSecret(path);
 	if (!json::IsPlain(path)) {
 		file.quoted = json::Quote(path);
 		return;
@@ -109,8 +146,8 @@ void FileLines::SetEnds(Info info)
 }
 
 /*
- * encode(batch, from, clock, out, marks): the lines of opens and closes from this offset on, one after the other in
- * `out`. marks[i] is where the i-th one's line ends; it may be empty. Returns how many there are; it ends early when `out`
+ * encode(batch, from, clock, out, marks, doubts): the lines of opens and closes from this offset on, one after the other in
+ * `out`. marks[i] is where the i-th one's line ends; it may be empty. doubts[i] is 1 when its path may hold a secret. Returns how many there are; it ends early when `out`
  * or `marks` are full.
  */
 Napi::Value FileLines::Encode(Info info)
@@ -119,8 +156,9 @@ Napi::Value FileLines::Encode(Info info)
 	auto clock = info[2].As<Napi::Float64Array>();
 	auto out = info[3].As<Napi::Uint8Array>();
 	auto marks = info[4].As<Napi::Uint32Array>();
+	auto doubts = info[5].As<Napi::Uint8Array>();
 	const uint8_t *bytes = batch.Data();
-	size_t size = batch.ByteLength(), most = marks.ElementLength();
+	size_t size = batch.ByteLength(), most = std::min(marks.ElementLength(), doubts.ElementLength());
 	size_t fixed = open_.head.size() + open_.middle.size() + open_.tail.size() + close_.head.size() +
 		       close_.middle.size() + close_.tail.size() + owner_.size() + kNumbers;
 	uint32_t count = 0;
@@ -143,6 +181,7 @@ Napi::Value FileLines::Encode(Info info)
 				Close(record, run);
 			if (!fits)
 				break;
+			doubts[count] = run.doubtful;
 			marks[count++] = static_cast<uint32_t>(run.at - out.Data());
 		}
 		at += len != 0 ? len : sizeof(struct sc_record);
@@ -157,6 +196,7 @@ void FileLines::Begin(const Source &source, const struct sc_record &record, cons
 	auto micros = static_cast<uint64_t>(std::floor(seconds * 1e6 + 0.5));
 	uint8_t *at = json::Bytes(run.at, source.head);
 
+	run.doubtful = file.doubtful;
 	at = json::Digits(at, record.object, kObjectDigits);
 	at = json::Bytes(at, source.middle);
 	at = json::Decimal(at, micros, 6);

@@ -35,6 +35,7 @@ class FileLines : public Napi::ObjectWrap<FileLines> {
 	struct Run {
 		double tsc, real, real_per_tick, nanos_per_tick;
 		uint8_t *at, *end;
+		bool doubtful = false; /* the last line's path may hold a secret */
 	};
 
 	static void SetEnds(Info info);

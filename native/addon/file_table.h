@@ -18,6 +18,7 @@ struct OpenFile {
 	uint32_t owner = 0;
 	uint32_t group = 0;
 	bool closed = false;
+	bool doubtful = false; /* the path may hold a secret: see MayHoldSecret */
 };
 
 class FileTable {

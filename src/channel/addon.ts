@@ -117,10 +117,17 @@ export interface NativeOpenFile {
 export interface NativeFileLines {
   /**
    * Lines of the opens and closes of a batch from this offset on, one after the other in `out`; `ends[i]` is where the
-   * i-th one's line ends, which may be empty. `clock`: see Channel.clock(). Answers how many it did: it stops where `out` or
+   * i-th one's line ends, which may be empty; `doubts[i]` is 1 when the path in it may hold a secret. `clock`: see Channel.clock(). Answers how many it did: it stops where `out` or
    * `ends` are full.
    */
-  encode(batch: Uint8Array, from: number, clock: Float64Array, out: Uint8Array, ends: Uint32Array): number;
+  encode(
+    batch: Uint8Array,
+    from: number,
+    clock: Float64Array,
+    out: Uint8Array,
+    ends: Uint32Array,
+    doubts: Uint8Array,
+  ): number;
   get(object: number): NativeOpenFile | undefined;
   set(object: number, file: NativeOpenFile): void;
   /** What is open, the longest open first. */

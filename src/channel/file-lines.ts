@@ -41,6 +41,8 @@ export interface LineSpan {
   ends: Uint32Array;
   /** 1: of an open, 0: of a close. */
   opens: Uint8Array;
+  /** 1: the path in it may hold a secret. */
+  doubts: Uint8Array;
   /** The span's first line, and the one behind its last. */
   from: number;
   to: number;
@@ -58,6 +60,7 @@ export class LineRun {
     bytes: Buffer.allocUnsafeSlow(BYTES),
     ends: new Uint32Array(LINES),
     opens: new Uint8Array(LINES),
+    doubts: new Uint8Array(LINES),
     from: 0,
     to: 0,
   };
@@ -86,7 +89,8 @@ export class LineRun {
     const span = this.#span;
     if (span.to === this.#made) {
       if (span.from < span.to) return false;
-      this.#made = this.#lines!.native.encode(this.#batch, record.offset, this.#clock, span.bytes, span.ends);
+      const {bytes, ends, doubts} = span;
+      this.#made = this.#lines!.native.encode(this.#batch, record.offset, this.#clock, bytes, ends, doubts);
       span.from = 0;
       span.to = 0;
       // A line beyond any measure: a path of more than what a record can hold.

@@ -71,6 +71,10 @@ function print(context: Context, status: ServiceStatus, alive: boolean): void {
     `channels ${status.dir}: ${status.processes.live} processes now, ${status.processes.seen} seen, ${status.records} records, ` +
       `${status.unrouted} unrouted, lost: ${lost.length === 0 ? 'none' : lost.map(([cause, count]) => `${cause} ${count}`).join(', ')}`,
   );
+  if (status.keepingTags !== undefined)
+    context.print(
+      `${status.keepingTags} processes keep the tags of an earlier configuration until their next exec: to destinations tags are a part of who a process is`,
+    );
   const rows = status.exporters.map((one) => [
     one.name,
     one.type,

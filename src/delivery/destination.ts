@@ -44,6 +44,8 @@ export interface Destination {
   readonly type: string;
   /** The queue is full and asks the sources to wait; ready() tells when it has room. */
   readonly blocked: boolean;
+  readonly state: DestinationState;
+  readonly queueBytes: number;
   /** Opens the exporter and begins to send. Records may be pushed before. */
   start(): Promise<void>;
   /**
@@ -51,6 +53,10 @@ export interface Destination {
    * please wait for ready() before pushing more (what was pushed is kept up to twice the limit, then dropped).
    */
   push(records: readonly RelayRecord[]): boolean;
+  /** Whether it takes lines that are made already. */
+  readonly takesLines: boolean;
+  /** As push(), for NDJSON lines of consecutive records of one process and kind, like `first`. The bytes are copied. */
+  pushLines(lines: Buffer, count: number, first: RelayRecord): boolean;
   /** Resolves when push() would return true again. */
   ready(): Promise<void>;
   status(): DestinationStatus;
@@ -297,14 +303,32 @@ export function createDestination(
     hand();
   }
 
-  function push(records: readonly RelayRecord[]): boolean {
-    ledger.accepted += records.length;
-    if (ended) {
-      ledger.drop('stopped', records.length);
-      return true;
+  function pushLines(lines: Buffer, count: number, first: RelayRecord): boolean {
+    if (!begin(count)) return true;
+    if (renderer === undefined || !exporter.accepts(first)) ledger.drop('unsupported', count);
+    else {
+      renderer.addLines(lines, count, first);
+      const made = renderer.take();
+      keep(made.items, made.count, made.bytes);
     }
+    return pushed();
+  }
+
+  /** False: nothing is taken any more. */
+  function begin(count: number): boolean {
+    ledger.accepted += count;
+    if (ended) ledger.drop('stopped', count);
+    return !ended;
+  }
+
+  function push(records: readonly RelayRecord[]): boolean {
+    if (!begin(records.length)) return true;
     if (renderer === undefined) keepRecords(records);
     else keepBytes(records, renderer);
+    return pushed();
+  }
+
+  function pushed(): boolean {
     // A pause between attempts is not cut short by new records; only the wait for a batch is.
     if (state !== 'retrying' && wake !== undefined && queue.records > 0) wake();
     return !blocked;
@@ -356,6 +380,12 @@ export function createDestination(
     get blocked() {
       return blocked;
     },
+    get state() {
+      return state;
+    },
+    get queueBytes() {
+      return queue.bytes;
+    },
     async start() {
       if (running !== undefined || ended) return;
       await exporter.start();
@@ -363,6 +393,8 @@ export function createDestination(
       running = run();
     },
     push,
+    takesLines: renderer !== undefined && exporter.rendering?.lines === true,
+    pushLines,
     ready: () =>
       blocked && !ended ? new Promise((resolve) => readyWaiters.push(resolve)) : Promise.resolve(),
     status: () => ({

@@ -14,6 +14,8 @@ export type SendResult =
 export interface Rendering {
   /** What `write` appends to; whoever calls it lends the memory. */
   readonly out: ByteWriter;
+  /** What `write` makes of events is their NDJSON line, and lines that others made may stand beside it. */
+  readonly lines?: boolean;
   /** Some calls of `write` follow at once. */
   begin?(): void;
   /** True: appended. False: the record has no form here, and nothing was written. Undefined: it is to stay a record. */

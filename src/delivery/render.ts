@@ -11,9 +11,10 @@ import type {RelayRecord} from '../records/types.js';
 import type {Rendering} from './exporter.js';
 import {recordSize} from './size.js';
 
-const SLAB_BYTES = 256 * 1024;
+const SLAB_BYTES = 512 * 1024;
 /** A slab with less room than this is full: few records are longer, and those grow it. */
 const MARGIN = 8 * 1024;
+const NEWLINE = 0x0a;
 /** Slabs kept for the next records. */
 const FREE_KEPT = 8;
 
@@ -104,6 +105,36 @@ export class Renderer {
     const full = out.buffer.length - out.length < MARGIN;
     if (full || this.#count >= maxRecords || out.length - this.#from >= maxBytes) this.#close();
     return true;
+  }
+
+  /** Lines that somebody else made of consecutive records of one process and kind; they are copied. */
+  addLines(lines: Buffer, count: number, first: RelayRecord): void {
+    const {maxRecords, maxBytes} = this.#limits;
+    if (count > 1 && (count > maxRecords || lines.length > maxBytes)) {
+      this.#addEach(lines, first);
+      return;
+    }
+    const out = this.#out;
+    const same = this.#first?.process === first.process && this.#first.kind === first.kind;
+    const fits = this.#count + count <= maxRecords && out.length - this.#from + lines.length <= maxBytes;
+    const room = out.buffer.length - out.length >= lines.length;
+    if (!same || !fits || !room) this.#close();
+    if (!room) this.#renew();
+    if (this.#first === undefined) {
+      this.#first = first;
+      this.#from = out.length;
+    }
+    out.bytes(lines);
+    this.#count += count;
+    this.#total += count;
+  }
+
+  #addEach(lines: Buffer, first: RelayRecord): void {
+    for (let at = 0; at < lines.length; ) {
+      const end = lines.indexOf(NEWLINE, at) + 1 || lines.length;
+      this.addLines(lines.subarray(at, end), 1, first);
+      at = end;
+    }
   }
 
   #close(): void {

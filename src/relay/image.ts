@@ -53,7 +53,9 @@ export class ProcessImage implements Image {
   readonly #linesOnly: boolean;
   readonly #wantsSingle = new Map<string, boolean>();
   /** Knows the files instead of us, and makes the lines of their opens and closes. */
-  readonly lines: FileLines | undefined;
+  #lines: FileLines | undefined;
+  /** Those of earlier settings: children and closes to come may name files that only they know. */
+  readonly #linesBefore: FileLines[] = [];
 
   constructor(
     channel: Channel,
@@ -74,21 +76,41 @@ export class ProcessImage implements Image {
     this.reportedAt = process.startTime;
     // Distinct for images that begin within a thousand seconds of each other, and within 2^53 with the object.
     this.channelPrefix = String(Math.floor(process.startTime * 1e6) % 1e9 || 1);
-    this.lines = lines && onlyLines(this) ? fileLines(this, parent?.lines) : undefined;
+    this.#lines = lines && onlyLines(this) ? fileLines(this, parent?.lines) : undefined;
     if (parent === undefined) return;
     // A fork: what was open is open here too, by the same objects.
     if (this.lines === undefined) {
       for (const [object, file] of parent.#files) this.#files.set(object, file);
     } else if (parent.lines === undefined) {
-      for (const [object, file] of parent.#files) this.lines.set(object, file);
+      for (const [object, file] of parent.#files) this.#lines!.set(object, file);
     }
     for (const [object, connection] of parent.#connections) this.#connections.set(object, connection);
   }
 
-  /** Other settings from now on; the process keeps its tags, which encoders remember. */
-  configure(settings: Settings): void {
+  get lines(): FileLines | undefined {
+    return this.#lines;
+  }
+
+  /**
+   * Other settings from now on, between two batches. The process keeps its tags: to destinations they are a part of who it is,
+   * so that its sums would begin anew beside the old ones.
+   */
+  configure(settings: Settings, lines: boolean): void {
     this.settings = settings;
     this.#wantsSingle.clear();
+    const before = this.#lines;
+    if (before === undefined) return;
+    this.#linesBefore.push(before);
+    this.#lines = lines && onlyLines(this) ? fileLines(this, before) : undefined;
+    if (this.#lines !== undefined) return;
+    for (const [object, file] of before.list(OBJECTS_KEPT)) this.#files.set(object, file);
+  }
+
+  /** Its tags are those of settings that are no longer in force. */
+  get keepsTags(): boolean {
+    const [now, then] = [this.settings.tags, this.process.tags];
+    const names = Object.keys(now);
+    return names.length !== Object.keys(then).length || names.some((name) => now[name] !== then[name]);
   }
 
   channelId(object: number): string {

@@ -8,13 +8,14 @@
  */
 import {join} from 'node:path';
 import type {Clock, Timer} from '../base/clock.js';
+import type {LineSpan} from '../channel/index.js';
 import type {Config, ExporterConfig} from '../config/index.js';
 import {deliverySettings} from '../delivery/config.js';
 import {createDestination, type Destination, type DestinationStatus} from '../delivery/destination.js';
 import type {Exporter} from '../delivery/exporter.js';
-import type {RelayRecord} from '../records/types.js';
+import type {Event, Process, RelayRecord} from '../records/types.js';
 import {RELEASE} from '../records/version.js';
-import {createRouter, type Deliveries, type Router, type RouterStatus} from '../routing/index.js';
+import {createRouter, type Deliveries, fileEvent, type Router, type RouterStatus} from '../routing/index.js';
 import {loadExporter} from './exporters.js';
 import type {Log} from './log.js';
 
@@ -103,6 +104,40 @@ export class Outputs {
     else this.#deliver(this.#router.route(records));
   }
 
+  /** Whether opens and closes of a process may come as lines: no route changes them, and all destinations take lines. */
+  takesLines(process: Process): boolean {
+    const plan = this.#router.linePlan(process);
+    return plan?.to.every((name) => this.#running.get(name)?.destination.takesLines ?? true) ?? false;
+  }
+
+  /** Lines of opens and closes of a process. What cannot go on as a line becomes an event again. */
+  appendLines({bytes, ends, doubts, from, to}: Readonly<LineSpan>, process: Process): void {
+    const plan = this.#held || !this.takesLines(process) ? undefined : this.#router.linePlan(process);
+    const first = fileEvent(process);
+    let start = from === 0 ? 0 : ends[from - 1]!;
+    let count = 0;
+    let at = start;
+    const hand = (): void => {
+      if (count === 0) return;
+      plan!.count(count);
+      for (const name of plan!.to)
+        this.#running.get(name)?.destination.pushLines(bytes.subarray(start, at), count, first);
+      count = 0;
+    };
+    for (let i = from; i < to; i++) {
+      const end = ends[i]!;
+      if (end === at) continue;
+      if (plan !== undefined && !(plan.redacts && doubts[i] === 1)) count++;
+      else {
+        hand();
+        this.append([eventOf(bytes.subarray(at, end), process)]);
+        start = end;
+      }
+      at = end;
+    }
+    hand();
+  }
+
   /** False: a destination that must not drop is full; `whenReady` tells when it has room. */
   ready(): boolean {
     if (this.#held) return false;
@@ -113,7 +148,7 @@ export class Outputs {
   /** A destination that takes records is behind: more waits than is good for the memory of short-lived objects. */
   pressed(): boolean {
     for (const {config, destination} of this.#running.values()) {
-      const {state, queueBytes} = destination.status();
+      const {state, queueBytes} = destination;
       if (state === 'ok' && queueBytes > Math.min(PRESSED_BYTES, config.queue.max_bytes / 4)) return true;
     }
     return false;
@@ -265,4 +300,14 @@ function compare(old: Config['exporters'], now: Config['exporters']): Difference
   }
   difference.removed = Object.keys(old).filter((name) => !Object.hasOwn(now, name));
   return difference;
+}
+
+/** The event that a line shows. */
+function eventOf(line: Buffer, process: Process): Event {
+  const {_channel, body} = JSON.parse(line.toString()) as {
+    _channel: string;
+    body: {sourcetype: 'fs'; source: string; _time: number; data: Record<string, unknown>};
+  };
+  const {sourcetype, source, _time, data} = body;
+  return {kind: 'event', sourcetype, source, time: _time, channel: _channel, data, process};
 }

@@ -40,6 +40,8 @@ export interface Sink {
    * events come in no other way, unless a filter or the verbosity asks for more than their lines.
    */
   appendLines?(span: Readonly<LineSpan>, process: Process): void;
+  /** Whether it takes lines of this process, asked at its beginning; without it: of all. */
+  takesLines?(process: Process): boolean;
   /** Most events become NDJSON lines: their sources may render them, and make `data` when somebody asks. */
   readonly linesOnly?: boolean;
 }
@@ -224,8 +226,8 @@ export class Pipeline {
     process.tags = {...settings.tags};
     this.#lineage.set(processKey(channel), {exe: process.exe, ppid: process.ppid});
     const parent = this.#byStart.get(channel.header.parentStartTsc);
-    const {linesOnly, appendLines} = this.#sink;
-    const lines = appendLines !== undefined;
+    const {linesOnly} = this.#sink;
+    const lines = this.#takesLines(process);
     const image = new ProcessImage(channel, process, settings, this.#out, parent, linesOnly, lines);
     const running = new Running(
       image,
@@ -248,6 +250,18 @@ export class Pipeline {
     return running;
   }
 
+  #takesLines(process: Process): boolean {
+    const sink = this.#sink;
+    return sink.appendLines !== undefined && (sink.takesLines?.(process) ?? true);
+  }
+
+  /** Living processes whose tags are those of an earlier configuration. */
+  get keepingTags(): number {
+    let count = 0;
+    for (const {image} of this.#images.values()) if (image.keepsTags) count++;
+    return count;
+  }
+
   #settingsOf(channel: Channel, process: Process): Settings {
     let line: string[] | undefined;
     return this.#settings.of({
@@ -265,16 +279,19 @@ export class Pipeline {
   }
 
   /**
-   * The settings have changed: living images get theirs anew, and sources that they lacked. What a source compiled when
-   * it was made (user-defined protocols, owner and mode of files), and tags, stay until the next exec.
+   * The settings have changed: living images get theirs anew, and sources that they lacked. They keep their tags until the
+   * next exec.
    */
   reconfigure(): void {
+    // Lines are made some ahead, with the settings of the beginning of the batch.
+    this.#decode(Number.POSITIVE_INFINITY);
+    this.#handOver();
     for (const running of this.#images.values()) {
       const {image} = running;
       if (image.channel.ended) continue;
       const settings = this.#settingsOf(image.channel, image.process);
       if (settings === image.settings) continue;
-      running.configure(settings, this.#kinds);
+      running.configure(settings, this.#kinds, this.#takesLines(image.process));
       image.channel.setControl(controlOf(settings));
     }
   }

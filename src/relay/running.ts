@@ -53,8 +53,8 @@ export class Running {
     this.image.byType = byType;
   }
 
-  configure(settings: Settings, kinds: readonly SourceKind[]): void {
-    this.image.configure(settings);
+  configure(settings: Settings, kinds: readonly SourceKind[], lines: boolean): void {
+    this.image.configure(settings, lines);
     this.attach(kinds);
   }
 

@@ -1,3 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Routing: from records to deliveries, by the `routes` and `default` of the configuration. */
-export {createRouter, type Deliveries, type Router, type RouterStatus, type RouteStatus} from './router.js';
+export {
+  createRouter,
+  type Deliveries,
+  fileEvent,
+  type LinePlan,
+  type Router,
+  type RouterStatus,
+  type RouteStatus,
+} from './router.js';

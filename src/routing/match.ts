@@ -115,3 +115,11 @@ export function compileMatch(match: MatchConfig): Condition | undefined {
     return true;
   };
 }
+
+/** Whether the answer is the same for all records of one kind, source type and process. */
+export function isFixed(match: MatchConfig): boolean {
+  if (match.name !== undefined || match.source !== undefined) return false;
+  if (Object.keys(match.attributes ?? {}).length > 0) return false;
+  const inner = [...(match.all ?? []), ...(match.any ?? []), ...(match.not ? [match.not] : [])];
+  return inner.every(isFixed);
+}

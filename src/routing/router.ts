@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Which records go to which exporters: routes in order, each with condition and transforms, then the default. */
 import type {Config} from '../config/index.js';
-import type {RelayRecord} from '../records/types.js';
+import type {Event, Process, RelayRecord} from '../records/types.js';
 import type {Step} from './edit.js';
-import {type Condition, compileMatch} from './match.js';
+import {type Condition, compileMatch, isFixed} from './match.js';
 import {redactSecrets} from './redact.js';
 import {compileTransform, type LeftOut, type Transform} from './transform.js';
 
@@ -29,7 +29,18 @@ export interface RouterStatus {
   routes: RouteStatus[];
 }
 
+/** Where events of opens and closes go, when routes change nothing about them and ask for nothing but their process. */
+export interface LinePlan {
+  readonly to: readonly string[];
+  /** Lines with a path that may hold a secret have to take the long way. */
+  readonly redacts: boolean;
+  /** So many lines were handed on. */
+  count(lines: number): void;
+}
+
 export interface Router {
+  /** Undefined: events of this process are routed one by one. */
+  linePlan(process: Process): LinePlan | undefined;
   route(records: readonly RelayRecord[]): Deliveries;
   /** What aggregation held back and is due at this time (milliseconds); everything when `all`. */
   due(now: number, all?: boolean): Deliveries;
@@ -40,18 +51,35 @@ class Route {
   readonly #condition: Condition | undefined;
   readonly #transform: Transform | undefined;
   readonly #left: Record<LeftOut, number> = {sampled: 0, limited: 0};
+  /** It takes all events of files of a process, or none. */
+  readonly fixed: boolean;
   #matched = 0;
 
   constructor(
     readonly name: string,
     readonly to: readonly string[],
     readonly final: boolean,
-    parts: {condition?: Condition; transform: Config['routes'][number]['transform']; now: () => number},
+    parts: {
+      condition?: Condition;
+      fixed?: boolean;
+      transform: Config['routes'][number]['transform'];
+      now: () => number;
+    },
   ) {
     this.#condition = parts.condition;
+    this.fixed = parts.fixed ?? true;
     this.#transform = compileTransform(parts.transform, parts.now, (reason) => {
       this.#left[reason] += 1;
     });
+  }
+
+  /** Records that it takes go on as they are. */
+  get plain(): boolean {
+    return this.#transform === undefined;
+  }
+
+  count(records: number): void {
+    this.#matched += records;
   }
 
   takes(record: RelayRecord): boolean {
@@ -94,7 +122,12 @@ export function createRouter(
 ): Router {
   const routes = config.routes.map(({match, transform, to, final}, i) => {
     const condition = compileMatch(match);
-    return new Route(`routes[${i}]`, to, final, {...(condition ? {condition} : {}), transform, now});
+    return new Route(`routes[${i}]`, to, final, {
+      ...(condition ? {condition} : {}),
+      fixed: isFixed(match),
+      transform,
+      now,
+    });
   });
   const rest =
     config.default &&
@@ -118,7 +151,41 @@ export function createRouter(
     else unrouted += 1;
   }
 
+  const plans = new WeakMap<Process, LinePlan | 'none'>();
+
+  function makePlan(process: Process): LinePlan | 'none' {
+    const event = fileEvent(process);
+    // The lines show the process as it is.
+    if (redact && redact(event)?.process !== process) return 'none';
+    const taken: Route[] = [];
+    for (const route of routes) {
+      if (!route.fixed) return 'none';
+      if (!route.takes(event)) continue;
+      taken.push(route);
+      if (route.final) break;
+    }
+    if (taken.length === 0 && rest) taken.push(rest);
+    if (!taken.every((route) => route.plain)) return 'none';
+    return {
+      to: taken.flatMap((route) => route.to),
+      redacts: redact !== undefined,
+      count(lines) {
+        records += lines;
+        if (taken.length === 0) unrouted += lines;
+        for (const route of taken) route.count(lines);
+      },
+    };
+  }
+
   return {
+    linePlan(process) {
+      let plan = plans.get(process);
+      if (plan === undefined) {
+        plan = makePlan(process);
+        plans.set(process, plan);
+      }
+      return plan === 'none' ? undefined : plan;
+    },
     route(list) {
       const out: Deliveries = new Map();
       records += list.length;
@@ -132,4 +199,9 @@ export function createRouter(
     },
     status: () => ({records, unrouted, routes: all.map((route) => route.status())}),
   };
+}
+
+/** Stands for all opens and closes of a process. */
+export function fileEvent(process: Process): Event {
+  return {kind: 'event', sourcetype: 'fs', source: 'fs.open', time: 0, channel: 'none', data: {}, process};
 }

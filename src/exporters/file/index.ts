@@ -56,7 +56,7 @@ export function createExporter(config: FileExporterConfig, context: ExporterCont
     verbosity: config.verbosity,
   } as const;
   const out = new ByteWriter(0);
-  const rendering: Rendering = {out, write};
+  const rendering: Rendering = {out, write, lines: config.format === 'ndjson'};
   let progress: Progress | undefined;
   let synced = context.clock.now();
 

@@ -220,5 +220,5 @@ export function createExporter(config: KafkaExporterConfig, context: ExporterCon
 /** Lines, a newline behind each. */
 function createLines(): Rendering {
   const out = new ByteWriter(0);
-  return {out, write: (record) => tryWriteRecord(out, record)};
+  return {out, lines: true, write: (record) => tryWriteRecord(out, record)};
 }

@@ -50,6 +50,7 @@ export function createLines(): Rendering {
   const out = new ByteWriter(0);
   return {
     out,
+    lines: true,
     write: (record) =>
       record.kind === 'start' || record.kind === 'payload' ? undefined : tryWriteRecord(out, record),
   };

@@ -81,6 +81,10 @@ export class RelayService {
   #turns = 0;
   #reported = 0;
   #reloading: Promise<void> | undefined;
+  /** A reload has changed what processes may be told apart by. */
+  #retagged = false;
+  /** Asked for in this slice. */
+  #batches = 0;
   #selfMetrics = createSelfMetrics(selfProcess(SELF_KEY, this.#started.getTime() / 1000));
   #statusFailed = false;
 
@@ -165,8 +169,10 @@ export class RelayService {
     const sink: Sink = {
       linesOnly: true,
       append: (records: readonly RelayRecord[]) => this.#outputs.append(records),
+      appendLines: (span, process) => this.#outputs.appendLines(span, process),
+      takesLines: (process) => this.#outputs.takesLines(process),
       commit: (position, state) => this.#positions?.save({position, state}),
-      ready: () => this.#outputs.ready(),
+      ready: () => this.#takesMore(),
     };
     this.#pipeline = new Pipeline({
       folder: this.#folder,
@@ -188,11 +194,19 @@ export class RelayService {
     this.#slice();
   }
 
+  /** A slice takes one batch at least, and no more than what the queues may hold without memory being the worse for it. */
+  #takesMore(): boolean {
+    if (!this.#outputs.ready()) return false;
+    this.#batches += 1;
+    return this.#batches === 1 || this.#state !== 'running' || !this.#outputs.pressed();
+  }
+
   #slice(): void {
     if (this.#state === 'stopped') return;
     let more = false;
+    this.#batches = 0;
     try {
-      more = this.#pipeline.pass(PASS_MS);
+      more = this.#pipeline.pass(PASS_MS) || this.#outputs.pressed();
       if (this.#pipeline.dirty && performance.now() >= this.#commitAt) this.#commit();
     } catch (error) {
       this.#options.log.error(`reading channels: ${error instanceof Error ? error.message : String(error)}`);
@@ -282,6 +296,7 @@ export class RelayService {
       ...(this.#configError === undefined ? {} : {configError: this.#configError}),
       dir: this.#options.dir,
       processes: {live, seen},
+      ...(this.#retagged && this.#pipeline.keepingTags > 0 ? {keepingTags: this.#pipeline.keepingTags} : {}),
       records,
       unrouted: router.unrouted,
       lost,
@@ -335,6 +350,7 @@ export class RelayService {
 
   #changeSettings(config: Config): void {
     this.#settings.change(config);
+    this.#retagged = true;
     const {control, fileWatch} = hubForService(config);
     this.#folder.setControl(control);
     this.#folder.setFileWatch(fileWatch);
@@ -356,10 +372,15 @@ export class RelayService {
     const {log} = this.#options;
     const deadline = this.#config.relay.stop_timeout;
     const until = performance.now() + deadline / 2;
-    while (this.#outputs.ready() && performance.now() < until && this.#pipeline.pass(PASS_MS)) {
-      await new Promise((resolve) => setImmediate(resolve));
+    try {
+      while (this.#outputs.ready() && performance.now() < until && this.#pipeline.pass(PASS_MS)) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      this.#commit();
+    } catch (error) {
+      // What was not committed is read again by the next relay; what waits in queues is sent now.
+      log.error(`reading channels: ${error instanceof Error ? error.message : String(error)}`);
     }
-    this.#commit();
     this.#state = 'stopped';
     await this.#outputs.stop(deadline);
     for (const {name, queued, dropped} of this.#outputs.status().destinations) {

@@ -22,6 +22,8 @@ export interface ServiceStatus {
   /** Folder of the channels. */
   dir: string;
   processes: {live: number; seen: number};
+  /** Living processes that keep the tags of an earlier configuration until their next exec. */
+  keepingTags?: number;
   records: number;
   unrouted: number;
   /** Records lost before they came to the relay, by cause. */

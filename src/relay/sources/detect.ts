@@ -71,13 +71,23 @@ function match(compiled: readonly Compiled[], bytes: Buffer): ProtocolDefinition
 
 class DetectSource implements Source {
   readonly #image: Image;
-  readonly #compiled: Compiled[];
+  #definitions: readonly ProtocolDefinition[] | undefined;
+  #compiled: Compiled[] = [];
   /** Connections whose first bytes were looked at. */
   readonly #seen = new Set<number>();
 
   constructor(image: Image) {
     this.#image = image;
-    this.#compiled = compile(image.settings.protocols);
+  }
+
+  /** Those of the settings, which a reload exchanges. */
+  get #patterns(): readonly Compiled[] {
+    const {protocols} = this.#image.settings;
+    if (protocols !== this.#definitions) {
+      this.#definitions = protocols;
+      this.#compiled = compile(protocols);
+    }
+    return this.#compiled;
   }
 
   record(record: RecordCursor): void {
@@ -89,7 +99,7 @@ class DetectSource implements Source {
     // Connections whose close was lost must not pile up.
     if (this.#seen.size >= CONNECTIONS) this.#seen.clear();
     this.#seen.add(record.object);
-    const definition = match(this.#compiled, record.data());
+    const definition = match(this.#patterns, record.data());
     if (definition !== undefined) detected(this.#image, record, definition.name);
   }
 }

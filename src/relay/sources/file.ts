@@ -10,13 +10,13 @@ const FIRST_FILE_FD = 3;
 
 class FileSource implements Source {
   readonly #image: Image;
-  readonly #events: boolean;
-  readonly #enhance: boolean;
 
   constructor(image: Image) {
     this.#image = image;
-    this.#events = image.wantsEvent('fs');
-    this.#enhance = image.settings.events.enhanceFs;
+  }
+
+  get #events(): boolean {
+    return this.#image.wantsEvent('fs');
   }
 
   record(record: RecordCursor): void {
@@ -29,7 +29,7 @@ class FileSource implements Source {
     const image = this.#image;
     if (record.ret < 0) return;
     const info = record.open();
-    const known = this.#enhance && info.mode !== 0;
+    const known = image.settings.events.enhanceFs && info.mode !== 0;
     const file: OpenFile = {
       path: record.text(),
       kind: info.kind,

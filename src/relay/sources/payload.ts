@@ -9,20 +9,21 @@ const UNIX_PREFIX = 'af_unix:';
 
 class PayloadSource implements Source {
   readonly #image: Image;
-  readonly #wanted: ReadonlySet<string>;
 
   constructor(image: Image) {
     this.#image = image;
-    const {protocols} = image.settings;
-    this.#wanted = new Set(
-      protocols.filter((entry) => entry.payload).map((entry) => entry.name.toUpperCase()),
-    );
+  }
+
+  #wants(protocol: string): boolean {
+    const {payload, protocols} = this.#image.settings;
+    if (payload.enabled) return true;
+    return protocols.some((entry) => entry.payload && entry.name.toUpperCase() === protocol.toUpperCase());
   }
 
   record(record: RecordCursor): void {
     const image = this.#image;
     const protocol = image.protocols.get(record.object) ?? '';
-    if (!image.settings.payload.enabled && !this.#wanted.has(protocol.toUpperCase())) return;
+    if (!this.#wants(protocol)) return;
     image.payload({
       time: image.time(record),
       channel: image.channelId(record.object),
