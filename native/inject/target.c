@@ -221,6 +221,78 @@ static int wait_stop(struct sc_thread *th)
 	return 0;
 }
 
+/* 1: it is stopping, 0: it ended meanwhile, or -errno. */
+static int seize(struct sc_target *t, pid_t tid)
+{
+	int err;
+
+	if (ptrace(PTRACE_SEIZE, tid, 0, 0) < 0)
+		return errno == ESRCH && tid != t->pid ? 0 : -errno;
+	if (ptrace(PTRACE_INTERRUPT, tid, 0, 0) < 0)
+		return 0;
+	err = add(t, tid);
+	return err < 0 ? err : 1;
+}
+
+static bool is_running(pid_t pid, pid_t tid)
+{
+	char path[64], text[256], *state;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	state = strrchr(text, ')');
+	return state && state[1] && state[2] == 'R';
+}
+
+/* Those of the threads that run are named first; how many there are. */
+static unsigned list_threads(const struct sc_target *t, pid_t *tid, unsigned max)
+{
+	unsigned n = 0, running = 0;
+	char path[64];
+	struct dirent *e;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)t->pid);
+	dir = opendir(path);
+	while (dir && n < max && (e = readdir(dir))) {
+		pid_t one = (pid_t)atoi(e->d_name);
+
+		if (one <= 0)
+			continue;
+		tid[n++] = one;
+		if (is_running(t->pid, one)) {
+			tid[n - 1] = tid[running];
+			tid[running++] = one;
+		}
+	}
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+/*
+ * The threads that run, before the first of all is stopped: those that sleep would stand and wait for them, and they
+ * would take the processor from us meanwhile.
+ */
+static int seize_running(struct sc_target *t)
+{
+	pid_t tid[512];
+	unsigned n = list_threads(t, tid, sizeof(tid) / sizeof(*tid));
+	int err = 0;
+
+	for (unsigned i = 0; i < n && err >= 0; i++)
+		err = seize(t, tid[i]);
+	return err;
+}
+
 /* Seizes threads until no new one is found; returns how many were new, or -errno. */
 static int seize_round(struct sc_target *t)
 {
@@ -233,24 +305,16 @@ static int seize_round(struct sc_target *t)
 	dir = opendir(path);
 	if (!dir)
 		return -ESRCH;
-	while ((e = readdir(dir)) && err == 0) {
+	while ((e = readdir(dir)) && err >= 0) {
 		pid_t tid = (pid_t)atoi(e->d_name);
 
 		if (tid <= 0 || find(t, tid))
 			continue;
-		if (ptrace(PTRACE_SEIZE, tid, 0, 0) < 0) {
-			if (errno == ESRCH && tid != t->pid)
-				continue; /* it ended meanwhile */
-			err = -errno;
-			break;
-		}
-		if (ptrace(PTRACE_INTERRUPT, tid, 0, 0) < 0)
-			continue;
-		err = add(t, tid);
-		found++;
+		err = seize(t, tid);
+		found += err > 0;
 	}
 	closedir(dir);
-	return err ? err : found;
+	return err < 0 ? err : found;
 }
 
 static int open_mem(struct sc_target *t)
@@ -283,8 +347,10 @@ int sc_target_stop(struct sc_target *t, pid_t pid)
 		return sc_target_fail(t, EPERM, "the /proc here is not that of our pid namespace: mount one (unshare --mount-proc)");
 	t->pid = t->proc = pid;
 	t->mem = -1;
+	n = seize_running(t);
 	do {
-		n = seize_round(t);
+		if (n >= 0)
+			n = seize_round(t);
 		if (n < 0) {
 			n = refused(t, pid, -n);
 			sc_target_release(t);
@@ -333,7 +399,8 @@ static void let_go(struct sc_target *t, int request)
 		ptrace(PTRACE_SETSIGMASK, t->lead->tid, sizeof(t->mask), &t->mask);
 		t->gadget = 0;
 	}
-	for (unsigned i = 0; i < t->count; i++)
+	/* Those that ran come last: they would run in our place before all are let go. */
+	for (unsigned i = t->count; i-- > 0;)
 		ptrace(request, t->thread[i].tid, 0, (long)t->thread[i].signal);
 	free(t->thread);
 	t->thread = NULL;

@@ -29,6 +29,14 @@ export function program(question, name, flags = []) {
   return out;
 }
 
+/** Builds a Go program of a question, static. */
+export function goProgram(question, source) {
+  mkdirSync(built, {recursive: true});
+  const out = join(built, `${question}-go`);
+  exec(['go', 'build', '-o', out, source], {CGO_ENABLED: '0', GOFLAGS: '-mod=mod'});
+  return out;
+}
+
 /** A fresh channel folder for the library without a relay. */
 export function channelDir() {
   return mkdtempSync('/dev/shm/appscope-bench-');
@@ -119,6 +127,11 @@ export function row(question, what, base, ours, unit, reach) {
   const text = `| ${question} | ${what} | ${round(base)} ${unit} | ${round(ours)} ${unit} | ${ratio.toFixed(2)}x | ${round(ours - base)} ${unit} | ${reach} |`;
   console.log(text);
   return text;
+}
+
+/** A row of what has no base: how long something takes that is not there without us. */
+export function value(question, what, text, reach) {
+  console.log(`| ${question} | ${what} | | ${text} | | | ${reach} |`);
 }
 
 const round = (n) => (Math.abs(n) >= 1000 ? n.toFixed(0) : Math.abs(n) >= 10 ? n.toFixed(1) : n.toFixed(3));

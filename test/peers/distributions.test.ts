@@ -1,11 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Other versions of glibc: root folders of Debian releases, made by test/peers/install.sh. In each, programs behave the same
 // scoped and bare, and the calls seen equal the tracer's.
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
 import {existsSync, readdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {createInterface} from 'node:readline';
 import {afterAll, describe, expect, test} from 'vitest';
-import {channelDir, cleanup, library, makeDir, type Outcome, program, run} from '../programs/support.js';
-import {hookedCalls, seen} from '../programs/truth.js';
+import {
+  channelDir,
+  cleanup,
+  launcher,
+  library,
+  makeDir,
+  type Outcome,
+  program,
+  run,
+} from '../programs/support.js';
+import {endRelays, hookedCalls, seen} from '../programs/truth.js';
 import {cache, inside} from './roots.js';
 
 /** Release → glibc, and whether programs built here (glibc 2.36) run there. */
@@ -74,6 +86,44 @@ const COMMANDS: [string, string[]][] = [
   ],
 ];
 
+/** Reads a line, answers it, for ever; reads a file for each. */
+const ECHO =
+  '$| = 1; print "ready\\n"; while (<STDIN>) { open F, "/etc/passwd"; my @all = <F>; close F; print; } print "end\\n"';
+
+/** Perl in the root is attached to from outside, twice: what it does between attach and detach is seen, and it goes on. */
+async function attaches(release: string): Promise<void> {
+  const home = makeDir();
+  const env = {SCOPE_HOME: home, SCOPE_NODE: '/bin/true'};
+  const [command, ...args] = inside(release, ['perl', '-e', ECHO]);
+  const child = spawn(command!, args, {stdio: ['pipe', 'pipe', 'inherit']});
+  const lines = createInterface({input: child.stdout})[Symbol.asyncIterator]();
+  const ask = async (text: string) => {
+    child.stdin.write(`${text}\n`);
+    return (await lines.next()).value;
+  };
+  try {
+    expect((await lines.next()).value).toBe('ready');
+    for (let round = 0; round < 2; round++) {
+      const attached = await run([launcher, 'attach', String(child.pid)], env);
+      expect([attached.stderr, attached.status]).toEqual(['', 0]);
+      for (let i = 0; i < 10; i++) expect(await ask(`line ${i}`)).toBe(`line ${i}`);
+      const detached = await run([launcher, 'detach', String(child.pid)], env);
+      expect(detached.stdout).toBe(`Detached from pid ${child.pid}\n`);
+      for (let i = 0; i < 5; i++) expect(await ask(`after ${i}`)).toBe(`after ${i}`);
+      const sessions = readdirSync(join(home, 'history')).sort();
+      const {calls} = seen(join(home, 'history', sessions[round]!, 'channels'));
+      expect([calls.openat, calls.write]).toEqual([10, 10]);
+    }
+    const ended = once(child, 'exit');
+    child.stdin.end();
+    expect((await lines.next()).value).toBe('end');
+    expect((await ended)[0]).toBe(0);
+  } finally {
+    child.kill('SIGKILL');
+    await endRelays([home]);
+  }
+}
+
 const OURS: [string, string[]][] = [
   ['calls', []],
   ['sockets', []],
@@ -94,6 +144,7 @@ for (const [release, {glibc, ours}] of Object.entries(RELEASES)) {
         test.skipIf(!found())(`${name} behaves as it does bare`, () => same(release, argv));
         test.skipIf(!found())(`every call of ${name} is seen`, () => complete(release, argv));
       }
+      test('perl is attached to twice', () => attaches(release));
       for (const [name, args] of ours ? OURS : []) {
         test(`${name} behaves as it does bare`, () => same(release, [program(name), ...args]));
       }

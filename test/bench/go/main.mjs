@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+import {spawnSync} from 'node:child_process';
+import {readFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {end, exec, goProgram, interleave, median, row, serve, variant} from '../bench.mjs';
+
+/** Processor time of a process so far, in microseconds. */
+function cpuOf(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+}
+
+/** The library without a relay: the launcher starts something that ends at once. */
+function withoutRelay() {
+  const v = variant('scope');
+  return {...v, env: {...v.env, SCOPE_NODE: '/bin/true'}};
+}
+
+const VARIANTS = {base: () => variant('base'), library: withoutRelay, scope: () => variant('scope')};
+
+function wrk(port, seconds) {
+  const out = exec(['wrk', '-t1', '-c32', `-d${seconds}s`, `http://127.0.0.1:${port}/`]).stdout;
+  if (/Socket errors|Non-2xx/.test(out)) throw new Error(out);
+  return {
+    rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(out)[1]),
+    n: Number(/(\d+) requests in/.exec(out)[1]),
+  };
+}
+
+export default async function go() {
+  const program = goProgram('go', join(import.meta.dirname, 'bench.go'));
+  const added = await interleave(['base', 'library'], 9, (name) => {
+    const v = VARIANTS[name]();
+    const ns = Number(exec([...v.prefix, program, 'read'], v.env).stdout);
+    v.dispose();
+    return ns;
+  });
+  row('go', 'syscall.Read of 1 byte, library', added.base, added.library, 'ns', '≤ +20 ns');
+  if (spawnSync('which', ['wrk']).status !== 0) return;
+  const cost = {base: [], library: [], scope: []};
+  let port = 18700;
+  const rates = await interleave(Object.keys(VARIANTS), 5, async (name) => {
+    const v = VARIANTS[name]();
+    port += 1;
+    const child = await serve([...v.prefix, program, 'server', String(port)], v.env, port);
+    wrk(port, 1);
+    const before = cpuOf(child.pid);
+    const {rate, n} = wrk(port, 3);
+    cost[name].push((cpuOf(child.pid) - before) / n);
+    await end(child);
+    v.dispose();
+    return rate;
+  });
+  row('go', 'HTTP requests/s, library', rates.base, rates.library, '/s', '≥ 0.95x');
+  row('go', 'HTTP requests/s, every event on', rates.base, rates.scope, '/s', '≥ 0.95x');
+  const per = (name) => median(cost[name]);
+  row('go', 'processor time a request, library', per('base'), per('library'), 'us', '≤ 1.05x');
+  row('go', 'processor time a request, every event on', per('base'), per('scope'), 'us', '≤ 1.05x');
+}
