@@ -33,7 +33,7 @@ void DefaultControl(struct sc_control *control)
 {
 	constexpr uint32_t off = SC_WANT_PAYLOAD | SC_WANT_DETECT | SC_WANT_CALL_ERROR |
 				 SC_WANT_CALL_OPEN | SC_WANT_CALL_STAT | SC_WANT_CALL_SEEK |
-				 SC_WANT_CALL_IO | SC_WANT_OPEN_MODE;
+				 SC_WANT_CALL_IO | SC_WANT_OPEN_MODE | SC_WANT_MDNS;
 	uint32_t all = 0;
 #define X(name, bit) all |= SC_WANT_##name;
 	SC_WANT_LIST(X)

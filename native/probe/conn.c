@@ -147,7 +147,7 @@ void sc_conn_opened(struct sc_hook *h, int fd, struct sc_fd *f, const void *remo
 		saved[fd].object = atomic_load_explicit(&f->object, memory_order_relaxed);
 	}
 	if (conn.local_port || conn.remote_port)
-		sc_stream_ports(f, conn.local_port, conn.remote_port);
+		sc_stream_ports(f, h->x.want, conn.local_port, conn.remote_port);
 	if (!(h->x.want & SC_WANT_NET))
 		return;
 	r = sc_record_begin(&h->x, SC_REC_CONN_OPEN, fd, sizeof(conn));

@@ -3,6 +3,7 @@
 #include "probe/stream_internal.h"
 
 #define DNS_PORT    53u
+#define MDNS_PORT   5353u
 #define DNS_HEADER  12u
 #define DNS_UDP_MAX (4u * 1024u)
 
@@ -11,9 +12,14 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-void sc_stream_ports(struct sc_fd *f, uint16_t local, uint16_t remote)
+static bool is_dns(uint16_t port, uint32_t want)
 {
-	if (local == DNS_PORT || remote == DNS_PORT)
+	return port == DNS_PORT || (port == MDNS_PORT && want & SC_WANT_MDNS);
+}
+
+void sc_stream_ports(struct sc_fd *f, uint32_t want, uint16_t local, uint16_t remote)
+{
+	if (is_dns(local, want) || is_dns(remote, want))
 		f->protocol = SC_PROTO_DNS;
 }
 
@@ -46,7 +52,7 @@ void sc_datagram(const struct sc_io *io, uint32_t want)
 	struct sc_fd *f = io->f;
 
 	if (f->protocol == SC_PROTO_UNKNOWN) {
-		if (port_of(io) == DNS_PORT)
+		if (is_dns(port_of(io), want))
 			f->protocol = SC_PROTO_DNS;
 		else if (io->iovcnt && io->iov[0].len &&
 			 sc_sniff_statsd(io->iov[0].base, least(io->iov[0].len, io->len)))

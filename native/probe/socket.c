@@ -154,7 +154,7 @@ static void probe_bind(struct sc_hook *h)
 	if (f && f->kind == SC_KIND_UDP &&
 	    ((const struct sockaddr_in *)c->arg[1])->sin_port != 0) {
 		sc_fd_set(f, SC_FF_SERVER);
-		sc_stream_ports(f,
+		sc_stream_ports(f, h->x.want,
 				__builtin_bswap16(
 					((const struct sockaddr_in *)c->arg[1])->sin_port),
 				0);

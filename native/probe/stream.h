@@ -81,7 +81,7 @@ void sc_stream_close(const struct sc_ctx *x, struct sc_fd *f, int32_t fd);
  * The ports of a socket are known: at connect, bind, accept, and for datagrams without connect at
  * the first address seen. Host order, 0: unknown. Decides for DNS by port.
  */
-void sc_stream_ports(struct sc_fd *f, uint16_t local, uint16_t remote);
+void sc_stream_ports(struct sc_fd *f, uint32_t want, uint16_t local, uint16_t remote);
 
 /* In the child of a fork: what another thread was in the middle of will never be finished. */
 void sc_stream_fork(void);

@@ -21,7 +21,8 @@ export type WantName =
   | 'CALL_SEEK'
   | 'CALL_IO'
   | 'PROCESS'
-  | 'OPEN_MODE';
+  | 'OPEN_MODE'
+  | 'MDNS';
 /** Names of SC_LOST_LIST. */
 export type LostName = 'FULL' | 'LIMIT' | 'BIG' | 'TORN' | 'MEMORY' | 'BAD';
 /** Names of SC_COUNTER_LIST. */

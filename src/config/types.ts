@@ -131,6 +131,8 @@ export interface EventWatchConfig {
   headers: string[];
   /** For `console`: keep text that is not printable; otherwise a notice takes its place. */
   allowbinary: boolean;
+  /** For `dns`: lookups by multicast (port 5353), too. */
+  mdns: boolean;
 }
 
 /** Bytes of network connections. */

@@ -27,5 +27,6 @@ export function completeWatch(entry: Partial<EventWatchConfig> & {type: EventKin
     value: entry.value ?? own.value,
     headers: entry.headers ?? [],
     allowbinary: entry.allowbinary ?? true,
+    mdns: entry.mdns ?? false,
   };
 }

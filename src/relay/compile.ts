@@ -64,6 +64,7 @@ export function compileSettings(config: ProcessConfig, wants: Wants = NOTHING): 
       watch,
       headers: (http?.headers ?? []).map((header) => compileMatcher(header) ?? (() => true)),
       allowBinary: watches.findLast((entry) => entry.type === 'console')?.allowbinary ?? true,
+      mdns: watches.some((entry) => entry.type === 'dns' && entry.mdns),
     },
     payload: {enabled: payload.enable, dir: payload.dir},
     ...wants,

@@ -36,6 +36,7 @@ function watchEntry(entry: EventWatchConfig): Record<string, unknown> {
   const {type, name, field, value} = entry;
   const out: Record<string, unknown> = {type, name, field, value};
   if (type === 'http') out.headers = entry.headers;
+  if (type === 'dns' && entry.mdns) out.mdns = text(entry.mdns);
   if (type === 'console') out.allowbinary = text(entry.allowbinary);
   return out;
 }

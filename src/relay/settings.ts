@@ -46,6 +46,8 @@ export interface Settings {
     headers: readonly Matcher[];
     /** Of `watch` type console: text that is not printable is shown as it is. */
     allowBinary: boolean;
+    /** Of `watch` type dns: multicast, too. */
+    mdns: boolean;
   };
   payload: {enabled: boolean; dir: string};
   /** Whether anything takes spans. */

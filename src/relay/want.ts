@@ -34,6 +34,7 @@ export function controlOf(settings: Settings): Pick<Control, 'want' | 'maxPerSec
     [event('file'), WANT.FILE],
     [http, WANT.HTTP],
     [event('dns') || metricsOn(settings, 'dns'), WANT.DNS],
+    [settings.events.mdns, WANT.MDNS],
     [metricsOn(settings, 'statsd'), WANT.STATSD],
     [payloads, WANT.PAYLOAD],
     [settings.protocols.length > 0, WANT.DETECT],

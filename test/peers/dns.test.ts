@@ -196,6 +196,26 @@ describe.skipIf(!runnable)('libc', () => {
 });
 
 describe.skipIf(!runnable)('c-ares', () => {
+  it.each([
+    [true, ['host3.test', 'six.test']],
+    [false, []],
+  ])('asks port 5353, with mdns: %s', async (mdns, names) => {
+    const other = await Dnsmasq.start(web.folder('mdns'), 5353);
+    try {
+      const script = `
+        const resolver = new (require('dns').promises.Resolver)();
+        resolver.setServers(['${other.address}:5353']);
+        resolver.resolve4('host3.test').then(() => resolver.resolve6('six.test'));`;
+      const config = `event: {watch: [{type: dns, mdns: ${mdns}}]}`;
+      const seen = await observe([process.execPath, '-e', script], {config});
+      expect(other.queries().map(({name}) => name)).toEqual(['host3.test', 'six.test']);
+      expect(seen.events('dns.req').map((data) => data.domain)).toEqual(names);
+      expect(seen.events('dns.resp').map((data) => data.domain)).toEqual(names);
+    } finally {
+      await other.stop();
+    }
+  });
+
   it('asks for records of all types: one lookup each, as the server says', async () => {
     const before = server.queries().length;
     const script = `

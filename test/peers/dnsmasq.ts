@@ -37,7 +37,7 @@ export class Dnsmasq {
     this.#child = child;
   }
 
-  static async start(folder: string, more = ''): Promise<Dnsmasq> {
+  static async start(folder: string, port = 53): Promise<Dnsmasq> {
     const address = `127.77.${process.pid % 250}.${++used}`;
     const log = join(folder, 'dnsmasq.log');
     const conf = join(folder, 'dnsmasq.conf');
@@ -54,13 +54,13 @@ local=/test/
 log-queries
 log-facility=${log}
 pid-file=
+port=${port}
 ${records()}
-${more}
 `,
     );
     const child = spawn('dnsmasq', ['-C', conf], {stdio: 'ignore'});
     const server = new Dnsmasq(address, log, child);
-    await reachable(53, address);
+    await reachable(port, address);
     return server;
   }
 

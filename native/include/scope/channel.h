@@ -79,7 +79,8 @@ SC_ASSERT(SC_CHANNEL_SIZE <= 2u * 1024u * 1024u, "a process takes 2 MiB at most"
 	X(CALL_SEEK, 12)  /* each seek */ \
 	X(CALL_IO, 13)    /* each read, write, send, receive */ \
 	X(PROCESS, 14)  /* fork, exec: SC_REC_FORK, _EXEC (exit is always recorded) */ \
-	X(OPEN_MODE, 15)  /* with OPEN: mode and owner too (one fstat for each open) */
+	X(OPEN_MODE, 15)  /* with OPEN: mode and owner too (one fstat for each open) */ \
+	X(MDNS, 16)       /* with DNS: port 5353, too */
 
 enum sc_want {
 #define X(name, bit) SC_WANT_##name = 1 << bit,

@@ -134,12 +134,26 @@ class DnsSource implements Source {
 
   #packet(record: RecordCursor): void {
     const message = parseDns(record.data());
-    if (message === undefined || message.opcode !== 0 || message.name === '') return;
+    if (message === undefined || message.opcode !== 0) return;
+    if (message.name === '') {
+      this.#multicast(record, message);
+      return;
+    }
     const sent = (record.flags & REC_FLAG.TX) !== 0;
     const time = this.#image.time(record);
     // A server's side of the conversation is no lookup of this process.
     if (sent && !message.response) this.#query(record, message, time);
     else if (!sent && message.response) this.#answer(record, message, time);
+  }
+
+  /** An answer to everybody does not repeat the question: what is asked for is in its records. */
+  #multicast(record: RecordCursor, message: DnsMessage): void {
+    if (record.flags & REC_FLAG.TX || !message.response) return;
+    const time = this.#image.time(record);
+    for (const name of new Set(message.answers.map((answer) => answer.name))) {
+      const answers = message.answers.filter((answer) => answer.name === name);
+      this.#answer(record, {...message, name, answers}, time);
+    }
   }
 
   #query(record: RecordCursor, message: DnsMessage, time: number): void {

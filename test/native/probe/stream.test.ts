@@ -57,6 +57,9 @@ const UDP = 7;
 const SERVER = 4;
 const CLIENT = 8;
 const FOUND = 1024;
+/** Bits of SC_WANT_LIST. */
+const WANT_DNS = 5;
+const WANT_MDNS = 16;
 const hex = (text: string): string => Buffer.from(text, 'latin1').toString('hex');
 const rx = (...pieces: string[]): string => `rx ${pieces.map(hex).join('|')}`;
 const tx = (...pieces: string[]): string => `tx ${pieces.map(hex).join('|')}`;
@@ -444,6 +447,11 @@ describe('DNS and StatsD', () => {
   it('records datagrams of port 53 whole', () => {
     expect(run(['port 53', tx(query.slice(0, 5), query.slice(5)), rx(query)], CLIENT, UDP)).toHaveLength(2);
     expect(run([tx(query)], CLIENT, UDP)).toEqual([]);
+  });
+  it('records those of port 5353 when that is wanted', () => {
+    const [dns, mdns] = [1 << WANT_DNS, 1 << WANT_MDNS];
+    expect(run([`want ${dns}`, 'port 5353', tx(query)], CLIENT, UDP)).toEqual([]);
+    expect(run([`want ${dns | mdns}`, 'port 5353', tx(query)], CLIENT, UDP)).toHaveLength(1);
   });
   it('takes packets out of a TCP stream', () => {
     const packet = `\0\x13${query}`;

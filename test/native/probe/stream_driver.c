@@ -204,7 +204,7 @@ static void run(char *line, int *fd)
 	} else if (sscanf(line, "cap %u", &a) == 1) {
 		cap = a;
 	} else if (sscanf(line, "port %u", &a) == 1) {
-		sc_stream_ports(f, 0, (uint16_t)a);
+		sc_stream_ports(f, want, 0, (uint16_t)a);
 	} else if (sscanf(line, "skip tx %u", &a) == 1) {
 		f->tx_bytes += a;
 		sc_stream_skip(NULL, f, base + *fd, 1, a);

@@ -169,7 +169,7 @@ describe('references to the environment', () => {
 describe('watch lists', () => {
   it('hold only what is listed, with the defaults of each kind', () => {
     expect(from('event: {watch: [{type: metric}]}').event.watch).toEqual([
-      {type: 'metric', name: '.*', field: '^[^h]+', value: '.*', headers: [], allowbinary: true},
+      {type: 'metric', name: '.*', field: '^[^h]+', value: '.*', headers: [], allowbinary: true, mdns: false},
     ]);
     expect(from('event: {watch: }\nmetric: {watch: []}')).toMatchObject({
       event: {watch: []},

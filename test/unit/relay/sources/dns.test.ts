@@ -171,6 +171,26 @@ describe('a lookup', () => {
   });
 });
 
+it('by multicast is answered without its question', () => {
+  const relay = relayOf([
+    query(0, 'A', 'printer.local', {tsc: 1_000_000}),
+    makePlain(
+      REC.DNS,
+      dnsPacket.encode({
+        type: 'response',
+        id: 0,
+        answers: [
+          {type: 'A', name: 'other.local', data: '192.0.2.8'},
+          {type: 'A', name: 'printer.local', data: '192.0.2.9'},
+        ],
+      }),
+      {tid: 7, tsc: 3_000_000},
+    ),
+  ]);
+  expect(relay.data('dns.req')).toEqual([{domain: 'printer.local'}]);
+  expect(relay.data('dns.resp')).toEqual([{domain: 'printer.local', duration: 2, addrs: ['192.0.2.9']}]);
+});
+
 it("a name server's side and garbage give nothing", () => {
   const packet = dnsPacket.encode({type: 'query', id: 1, questions: [{type: 'A', name: 'x'}]});
   const relay = relayOf([
