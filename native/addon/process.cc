@@ -38,7 +38,7 @@ ProcessWatch::ProcessWatch() : epoll_(epoll_create1(EPOLL_CLOEXEC)), own_pid_ns_
 }
 
 /* The pid of a channel's process in our namespace; 0: not visible, -1: gone. */
-int32_t ProcessWatch::HostPid(const Channel &channel) const
+int32_t ProcessWatch::HostPid(const Channel &channel)
 {
 	struct sc_header *header = channel.header();
 	uint64_t their_ns = header->pid_ns;
@@ -49,8 +49,14 @@ int32_t ProcessWatch::HostPid(const Channel &channel) const
 		pid = procfs::FindByMap(channel.pid(), channel.name());
 	else if (their_ns == own_pid_ns_)
 		pid = channel.pid();
-	else
-		pid = procfs::FindInNamespace(channel.pid(), their_ns);
+	else {
+		bool all;
+		pid = procfs::FindInNamespace(channel.pid(), their_ns, all);
+		if (pid > 0)
+			seen_pid_ns_.insert(their_ns);
+		else if (all && seen_pid_ns_.count(their_ns))
+			return -1;
+	}
 	if (pid <= 0)
 		return 0;
 	if (!StartedBefore(pid, channel))

@@ -4,6 +4,7 @@
  * channel's own words and age where it is not. One thread.
  *
  *   visible (our pid namespace, or one below it: found by NSpid)    pidfd says it is gone
+ *   not found in a namespace below ours whose processes we see       gone
  *   state EXEC, and a younger channel of the same process            this image is gone
  *   state EXEC, and /proc/PID/maps has our file no more               likewise
  *   not visible, state EXITED or EXEC, quiet for 2 s                 taken at its word
@@ -13,6 +14,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -56,7 +58,7 @@ class ProcessWatch {
 	};
 
 	void Find(Watched &watched);
-	int32_t HostPid(const Channel &channel) const;
+	int32_t HostPid(const Channel &channel);
 	bool StartedBefore(int32_t pid, const Channel &channel) const;
 	void Supersede(const Channel &younger);
 	bool Slow(Watched &watched, uint64_t now_ns);
@@ -65,6 +67,7 @@ class ProcessWatch {
 	Descriptor epoll_;
 	int errno_ = 0;
 	uint64_t own_pid_ns_ = 0;
+	std::set<uint64_t> seen_pid_ns_; /* below ours: a process of it was found */
 	uint64_t boot_offset_ns_ = 0; /* CLOCK_BOOTTIME - CLOCK_MONOTONIC */
 	uint64_t quiet_ns_ = 24 * 3600 * 1000000000ull;
 	uint64_t slow_look_ns_ = 0;

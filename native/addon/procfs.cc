@@ -97,10 +97,15 @@ uint64_t PidNamespace(int32_t pid)
 	return stat(Path(pid, "ns/pid").c_str(), &st) == 0 ? st.st_ino : 0;
 }
 
-int32_t FindInNamespace(int32_t pid, uint64_t ns)
+int32_t FindInNamespace(int32_t pid, uint64_t ns, bool &all)
 {
-	return FindProcess([pid, ns](int32_t candidate) {
-		return PidNamespace(candidate) == ns && InnermostPid(candidate) == pid;
+	all = true;
+	return FindProcess([pid, ns, &all](int32_t candidate) {
+		uint64_t theirs = PidNamespace(candidate);
+		/* One that ended since is no secret. */
+		if (theirs == 0 && State(candidate) != 0)
+			all = false;
+		return theirs == ns && InnermostPid(candidate) == pid;
 	});
 }
 

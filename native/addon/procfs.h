@@ -14,8 +14,11 @@ enum class Answer { kYes, kNo, kUnknown };
 /* Inode of the pid namespace of a process (0: our own); 0: not to be had. */
 uint64_t PidNamespace(int32_t pid);
 
-/* Our pid of the process that calls itself `pid` in namespace `ns`; 0: not visible. Walks /proc. */
-int32_t FindInNamespace(int32_t pid, uint64_t ns);
+/*
+ * Our pid of the process that calls itself `pid` in namespace `ns`; 0: not visible. Walks /proc. `all` is set when every
+ * process was asked: the namespaces of other users' processes may be hidden from us.
+ */
+int32_t FindInNamespace(int32_t pid, uint64_t ns, bool &all);
 
 /*
  * The same where the namespace is not known: who calls itself `pid` and has the file mapped; `pid` itself when its

@@ -4,7 +4,7 @@ import {existsSync, readFileSync} from 'node:fs';
 import {setPriority} from 'node:os';
 import {join} from 'node:path';
 import type {ChannelFolder} from '../channel/index.js';
-import type {SessionWriter} from '../session/index.js';
+import {FILES, type SessionWriter} from '../session/index.js';
 import type {Outputs} from './outputs.js';
 import {AT_ONCE, type Patience, sessionPatience} from './patience.js';
 import type {Pipeline} from './pipeline.js';
@@ -182,7 +182,7 @@ export class SessionLoop {
 
 /** What the launcher wrote down: programs that it could not scope, and why. */
 function launcherNotes(dir: string): string[] {
-  const path = join(dir, 'notes');
+  const path = join(dir, FILES.notes);
   // Most sessions have none, and an exception twenty times a second is what an idle relay would spend its time on.
   if (!existsSync(path)) return [];
   try {

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The work of a session relay once its rings are being drained: configuration, destinations, pipeline, loop. */
-import {existsSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import {hostname} from 'node:os';
 import {join} from 'node:path';
 import {systemClock} from '../base/clock.js';
@@ -59,6 +67,7 @@ export async function runPipeline(parts: SessionParts): Promise<'over' | 'stoppe
       sink: {...sessionSink(writer, states, outputs), ready},
       state: saved ?? NEW_STATE,
     });
+    if (isGone(workdir, folder)) appendFileSync(join(folder.dir, FILES.notes), `${GONE}\n`);
     const goOn = () => {
       waits = false;
     };
@@ -79,6 +88,14 @@ export async function runPipeline(parts: SessionParts): Promise<'over' | 'stoppe
     await outputs?.stop(config.relay.stop_timeout);
     if (outputs) writer.setStatus({destinations: destinationsOf(outputs)});
   }
+}
+
+/** The channels were in another mount namespace (native/launch/far.c), which went before all was read. */
+const GONE =
+  'the container ended while no relay was running: what it had not read of the shared memory there is lost';
+
+function isGone(workdir: string, folder: ChannelFolder): boolean {
+  return existsSync(join(workdir, FILES.far)) && folder.channelDir === folder.dir;
 }
 
 /** Everything into the session; what the configuration sends elsewhere, there too. */

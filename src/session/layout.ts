@@ -14,6 +14,8 @@ export const FILES = {
   payloads: 'payloads',
   channels: 'channels',
   far: 'far',
+  /** In the channel folder: a line for each thing that the launcher could not do. */
+  notes: 'notes',
   relayLog: 'relay.log',
   relayPid: 'relay.pid',
   index: '.index',

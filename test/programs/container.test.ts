@@ -113,6 +113,7 @@ describe.skipIf(reason !== undefined)('a process in a container', () => {
     const container = await start();
     const scope = attach(container);
     await container.ask('open /etc/hostname');
+    expect(opened(events(scope), '/etc/hostname')).toHaveLength(1);
     const file = join(scope.home, 'new.yml');
     writeFileSync(file, 'tags: {phase: two}\nevent: {watch: [{type: console}]}\n');
     const out = scope.run(['update', String(container.pid), '-c', file, '--inspect', '--json']);
@@ -206,6 +207,18 @@ describe.skipIf(reason !== undefined)('a process in a container', () => {
     expect(existsSync(join(place(scope), 'hub'))).toBe(false);
     container.closeInput();
     await waitFor(() => status(scope) === 'ended', 'the session’s end');
+  });
+
+  test('that is gone before all was read leaves what was, and a note', async () => {
+    const container = await start();
+    const scope = attach(container);
+    await container.ask('open /etc/hostname');
+    expect(opened(events(scope), '/etc/hostname')).toHaveLength(1);
+    process.kill(scope.relay!, 'SIGKILL');
+    container.kill();
+    await waitFor(() => !existsSync(`/proc/${container.pid}`), 'the end of the container');
+    expect(opened(events(scope), '/etc/hostname')).toHaveLength(1);
+    expect(scope.run(['hist', '-i', '1']).stdout).toContain('the container ended while no relay was running');
   });
 
   test('leaves no channels behind in a namespace that lives on', async () => {
