@@ -9,6 +9,8 @@ export interface ProcSample {
   userUs: number;
   /** Resident memory. */
   rssKib: number;
+  /** Address space. */
+  vmKib: number;
   threads: number;
   /** Open descriptors. */
   fds: number;
@@ -36,6 +38,7 @@ export function sampleProcess(pid: number): ProcSample | undefined {
       userUs: Number(fields[11]) * TICK_US,
       threads,
       rssKib: Number(fields[21]) * PAGE_KIB,
+      vmKib: Number(fields[20]) / 1024,
       fds: descriptors(pid),
       children: children(pid, threads),
     };

@@ -101,7 +101,19 @@ export class CounterSource implements Source {
   #sum([name, counter, attributes]: Row, time: number): void {
     if (!this.#image.wantsSum(name)) return;
     const value = this.#delta(counter);
-    if (value > 0) this.#image.sum({name, value, time, ...(attributes === undefined ? {} : {attributes})});
+    if (value <= 0) return;
+    const parts = this.#operations(name, value);
+    this.#image.sum({name, value, time, ...(attributes && {attributes}), ...(parts && {parts})});
+  }
+
+  /** Reads and writes: their number beside the bytes. */
+  #operations(name: string, value: number): MetricPart[] | undefined {
+    if (name !== 'fs.read' && name !== 'fs.write') return undefined;
+    const ops = this.#delta(name === 'fs.read' ? 'FS_READ_OPS' : 'FS_WRITE_OPS');
+    return [
+      {attributes: {}, value},
+      {name: `${name}.ops`, attributes: {}, value: ops},
+    ];
   }
 
   /** What was to be reported one by one and was not, because its records were lost or tell no amount: in one sum. */

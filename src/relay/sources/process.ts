@@ -82,7 +82,10 @@ export class ProcessSource implements Source {
     put('proc.cpu', cpu, modes(user, cpu - user));
     const perCpu = cpu === 0 ? 0 : percent / cpu / availableParallelism();
     put('proc.cpu_perc', percent, modes(user * perCpu, (cpu - user) * perCpu));
-    put('proc.mem', sample.rssKib);
+    put('proc.mem', sample.rssKib, [
+      {attributes: {}, value: sample.rssKib},
+      {name: 'proc.mem.virtual', attributes: {}, value: sample.vmKib},
+    ]);
     put('proc.thread', sample.threads);
     put('proc.fd', sample.fds);
     put('proc.child', sample.children);
@@ -122,6 +125,7 @@ function fromExit(info: ExitInfo): ProcSample {
     cpuUs: info.utimeUs + info.stimeUs,
     userUs: info.utimeUs,
     rssKib: info.rssKib,
+    vmKib: info.vmKib,
     threads: info.threads,
     fds: info.fds,
     children: info.children,

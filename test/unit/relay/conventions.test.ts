@@ -168,11 +168,12 @@ it('lookups by name, failures with the error', () => {
   ]);
 });
 
-it('processor time by mode, utilization of all processors, reads and writes apart', () => {
+it('processor time by mode, utilization of all processors, memory, reads and writes apart', () => {
   const of = exported(
-    [makeExit({utime_us: 3_000_000, stime_us: 1_000_000, rss_kib: 10}, {tsc: 2_500_000_000})],
+    [makeExit({utime_us: 3_000_000, stime_us: 1_000_000, rss_kib: 10, vm_kib: 20}, {tsc: 2_500_000_000})],
     OTLP,
     {
+      FS_READ_BYTES: 500,
       FS_READ_OPS: 2,
       FS_READ_TICKS: 4000,
       FS_WRITE_OPS: 1,
@@ -186,6 +187,12 @@ it('processor time by mode, utilization of all processors, reads and writes apar
   const [user, system] = of('process.cpu.utilization');
   expect(user!.sum).toBeCloseTo(1.5 / availableParallelism());
   expect(system!.sum).toBeCloseTo(0.5 / availableParallelism());
+  expect(of('process.memory.usage')).toMatchObject([{sum: 10_240, attributes: {}}]);
+  expect(of('process.memory.virtual')).toMatchObject([{sum: 20_480, attributes: {}}]);
+  expect(of('appscope.file.io')).toMatchObject([{sum: 500, attributes: {'disk.io.direction': 'read'}}]);
+  expect(of('appscope.file.operations')).toMatchObject([
+    {sum: 2, attributes: {'appscope.file.operation': 'read'}},
+  ]);
   expect(of('appscope.file.operation.duration')).toMatchObject([
     {count: 2, sum: 4e-6, attributes: {'appscope.file.operation': 'read'}},
     {count: 1, sum: 9e-6, attributes: {'appscope.file.operation': 'write'}},
