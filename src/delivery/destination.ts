@@ -96,13 +96,13 @@ export function createDestination(
           () => ({sent: ledger.sent, dropped: ledger.dropped}),
         )
       : undefined;
-  // What waits on disk waits as records: they may be sent by a relay with another configuration.
-  const queue: Queue = disk ?? createMemoryQueue();
   const sender: Pick<RenderingExporter, 'send'> = exporter;
   const renderer =
     disk === undefined && exporter.rendering !== undefined
       ? new Renderer(exporter.rendering, limits)
       : undefined;
+  // What waits on disk waits as records: they may be sent by a relay with another configuration.
+  const queue: Queue = disk ?? createMemoryQueue((items) => renderer?.release(items, true));
   const ledger = createLedger(disk && {...disk.recovered, queued: disk.records});
 
   let state: DestinationState = 'starting';

@@ -97,7 +97,10 @@ class Line<T> {
   }
 }
 
-export function createMemoryQueue<T extends Item = Item>(): Queue<T> {
+/** `dropped` is told of items that went without having been taken. */
+export function createMemoryQueue<T extends Item = Item>(
+  dropped: (items: readonly T[]) => void = () => undefined,
+): Queue<T> {
   const waiting = new Line<Chunk<T>>();
   let records = 0;
   let bytes = 0;
@@ -108,6 +111,7 @@ export function createMemoryQueue<T extends Item = Item>(): Queue<T> {
     records -= chunk.count;
     bytes -= chunk.bytes;
     if (records === 0) bytes = 0;
+    dropped(chunk.items);
     return chunk.count;
   }
 

@@ -351,7 +351,7 @@ export class Pipeline {
       image.process.endTime ??= channel.endedAt || now;
       if (channel.exitCode !== undefined) image.process.exitCode = channel.exitCode;
       running.end(now);
-      addLosses(this.#stats.lost, channel);
+      addLosses(this.#stats.lost, channel.lost());
       if (channel.failure !== undefined) this.#stats.lost.failed = (this.#stats.lost.failed ?? 0) + 1;
       if (channel.state === 'exec') this.#cpuOf.set(processKey(channel), process.state.cpuUs);
       else this.#cpuOf.delete(processKey(channel));
@@ -366,10 +366,10 @@ export class Pipeline {
     this.#changed = true;
   }
 
-  /** Records lost by cause, of living images too. */
-  losses(): Record<string, number> {
+  /** Records lost by cause, of living images too; of those as of the last tick when `fresh` is false. */
+  losses(fresh = true): Record<string, number> {
     const sum = {...this.#stats.lost};
-    for (const {image} of this.#images.values()) addLosses(sum, image.channel);
+    for (const {image, lost} of this.#images.values()) addLosses(sum, fresh ? image.channel.lost() : lost);
     return sum;
   }
 
@@ -391,9 +391,10 @@ export class Pipeline {
   }
 }
 
-function addLosses(sum: Record<string, number>, channel: Channel): void {
-  const lost = channel.lost();
-  for (const [name, index] of Object.entries(LOST)) {
+const CAUSES = Object.entries(LOST);
+
+function addLosses(sum: Record<string, number>, lost: ArrayLike<number>): void {
+  for (const [name, index] of CAUSES) {
     const value = lost[index] ?? 0;
     if (value > 0) sum[name.toLowerCase()] = (sum[name.toLowerCase()] ?? 0) + value;
   }

@@ -15,6 +15,8 @@ export class Running {
   readonly #failed: (image: ProcessImage, cause: unknown) => void;
   /** All sources but the first two, by the name of their kind. */
   readonly #made = new Map<string, Source>();
+  /** As of the last notice(). */
+  lost: ArrayLike<number> = [];
   /** Losses by LIMIT that were announced, and in which second. */
   #limited = 0;
   #limitedAt = 0;
@@ -93,7 +95,8 @@ export class Running {
   /** The library left records out because of maxeventpersec: said once per second and process. */
   notice(now: number): void {
     const {image} = this;
-    const limited = image.channel.lost()[LOST.LIMIT] ?? 0;
+    this.lost = image.channel.lost();
+    const limited = this.lost[LOST.LIMIT] ?? 0;
     if (limited === this.#limited || Math.floor(now) === this.#limitedAt) return;
     this.#limited = limited;
     this.#limitedAt = Math.floor(now);

@@ -31,7 +31,7 @@ const TICK_MS = 1000;
  */
 const COMMIT_MS = 250;
 const COMMIT_MAX_MS = 5000;
-const COMMIT_SHARE = 50;
+const COMMIT_SHARE = 200;
 const PASS_MS = 8;
 /**
  * Reading is faster than sending. While a queue is a quarter full and its destination takes records, sends get the loop:
@@ -283,7 +283,7 @@ export class RelayService {
   status(): ServiceStatus {
     const {router, destinations} = this.#outputs.status();
     const {seen, live, records} = this.#pipeline.stats;
-    const lost = this.#pipeline.losses();
+    const lost = this.#pipeline.losses(this.#state !== 'running');
     const spool = this.#folder.stats();
     return {
       pid: process.pid,

@@ -61,6 +61,7 @@ export class CounterSource implements Source {
   readonly #image: Image;
   #before: Float64Array;
   #lostBefore: Float64Array;
+  #state: {counters: number[]; lost: number[]} | undefined;
   #now: Float64Array = new Float64Array(0);
 
   constructor(image: Image) {
@@ -71,6 +72,7 @@ export class CounterSource implements Source {
 
   report(now: number, final: boolean): void {
     const image = this.#image;
+    this.#state = undefined;
     const time = image.process.endTime ?? now;
     this.#now = image.channel.counters();
     for (const row of SUMS) this.#sum(row, time);
@@ -85,12 +87,15 @@ export class CounterSource implements Source {
 
   /** What was reported already, for the next relay of this channel. */
   get state(): {counters: number[]; lost: number[]} {
-    return {counters: [...this.#before], lost: [...this.#lostBefore]};
+    // Asked at every commit, and other values only after a report.
+    this.#state ??= {counters: [...this.#before], lost: [...this.#lostBefore]};
+    return this.#state;
   }
 
   set state(state: {counters: number[]; lost: number[]}) {
     this.#before = Float64Array.from(this.#before, (_, i) => state.counters[i] ?? 0);
     this.#lostBefore = Float64Array.from(this.#lostBefore, (_, i) => state.lost[i] ?? 0);
+    this.#state = undefined;
   }
 
   #delta(counter: CounterName): number {
