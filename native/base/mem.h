@@ -6,6 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*
+ * For variables that every start of a program touches: beside .data, whose page the loader has written
+ * already. A page of its own for a few bytes costs a fault and a page of memory in every process.
+ */
+#define SC_AT_START __attribute__((section(".data.start")))
+
 /* The compiler calls these by name; in the freestanding library base/mem.c has them. */
 void *memcpy(void *restrict to, const void *restrict from, size_t n);
 void *memmove(void *to, const void *from, size_t n);

@@ -79,8 +79,6 @@ struct sc_chan {
 	_Atomic(uint32_t) ring_ready[SC_SHARDS]; /* bytes allocated, from each ring's start */
 	_Atomic(uint32_t) ring_total;            /* their sum */
 	_Atomic(uint32_t) owned;    /* bit per shard that one thread owns */
-	struct sc_thread thread[SC_THREADS];
-
 	_Atomic(uint64_t) hz;          /* TSC ticks per second, 0: not known yet */
 	_Atomic(uint64_t) limit_second; /* max_per_sec: the second being counted … */
 	_Atomic(uint32_t) limit_count;  /* … and its records */
@@ -103,6 +101,7 @@ struct sc_chan {
 
 extern struct sc_live sc_live;
 extern struct sc_chan sc_chan;
+extern struct sc_thread sc_threads[SC_THREADS]; /* by sc_thread_hash() */
 
 /* A hooked call's view of the channel. */
 struct sc_ctx {
@@ -259,7 +258,7 @@ static inline int sc_enter(struct sc_ctx *x)
 		return 0;
 	}
 	x->want = atomic_load_explicit(&x->head->control.want, memory_order_relaxed);
-	t = &sc_chan.thread[sc_thread_hash(x->tp)];
+	t = &sc_threads[sc_thread_hash(x->tp)];
 	if (sc_likely(atomic_load_explicit(&t->tp, memory_order_relaxed) == x->tp)) {
 		x->self = t;
 		x->shard_nr = t->shard;
@@ -296,7 +295,7 @@ static inline void sc_count_call(const struct sc_ctx *x, uint32_t nr)
 
 /* ---- ring.c ---- */
 
-#define SC_RING_FIRST (8u * 1024u)  /* of the first ring, from the start */
+#define SC_RING_FIRST (4u * 1024u)  /* of the first ring, from the start */
 #define SC_RING_PIECE (16u * 1024u) /* a ring's memory is made in such steps */
 #define SC_RING_TOTAL (1792u * 1024u) /* of all rings: with the rest a channel stays below 2 MiB */
 

@@ -171,7 +171,7 @@ static void fill_header(struct sc_header *h, uint32_t origin)
 static void reset_private(void)
 {
 	if (sc_chan.shards)
-		memset(sc_chan.thread, 0, sizeof(sc_chan.thread));
+		memset(sc_threads, 0, sizeof(sc_threads));
 	if (sc_chan.fdx_state)
 		sc_fdx_forget();
 	sc_chan.shards = 1;
@@ -188,6 +188,10 @@ static void reset_private(void)
 /* From here sc_enter lets hooks in. */
 static void publish(char *base)
 {
+	uint64_t tp = sc_thread_pointer((int)sc_chan.tp_way);
+
+	/* Written before it is read: a page of zeroes that is only read takes a second fault. */
+	atomic_store_explicit(&sc_threads[sc_thread_hash(tp)].tp, 0, memory_order_relaxed);
 	sc_chan.base = base;
 	sc_live.base = base;
 	/* The relay believes a channel once it sees the magic: pairs with its acquire. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which shard the calling thread has, its id, and who is muted. Layer 2; no locks. */
+#include "base/mem.h"
 #include "channel/chan.h"
 
 #define SHARED_SHARD (SC_SHARDS - 1)
@@ -7,11 +8,12 @@
 #define MUTES        16u
 
 struct sc_live sc_live;
-struct sc_chan sc_chan;
+struct sc_chan sc_chan SC_AT_START;
+struct sc_thread sc_threads[SC_THREADS];
 
-_Atomic(uint32_t) sc_mutes;
+_Atomic(uint32_t) sc_mutes SC_AT_START;
 static _Atomic(uint64_t) muted_tp[MUTES];
-static _Atomic(uint32_t) by_pid;
+static _Atomic(uint32_t) by_pid SC_AT_START;
 
 /* Muted: 1 when the relay wants to hear again. The first one to see it forgets old descriptors. */
 static int wake_up(void)
@@ -94,7 +96,7 @@ static void use_shard(struct sc_ctx *x, struct sc_thread *self, uint32_t n)
 
 void sc_thread_find(struct sc_ctx *x)
 {
-	struct sc_thread *t = &sc_chan.thread[sc_thread_hash(x->tp)];
+	struct sc_thread *t = &sc_threads[sc_thread_hash(x->tp)];
 	uint64_t free = 0;
 
 	if (!atomic_compare_exchange_strong_explicit(&t->tp, &free, FILLING, memory_order_relaxed,
@@ -112,7 +114,7 @@ void sc_thread_find(struct sc_ctx *x)
 
 void sc_thread_forget(uint64_t tp)
 {
-	struct sc_thread *t = &sc_chan.thread[sc_thread_hash(tp)];
+	struct sc_thread *t = &sc_threads[sc_thread_hash(tp)];
 
 	if (atomic_load_explicit(&t->tp, memory_order_relaxed) != tp)
 		return;
@@ -164,7 +166,7 @@ int sc_muted(uint64_t tp)
 void sc_count_muted(uint32_t nr)
 {
 	struct sc_ctx x = {.tp = sc_thread_pointer((int)sc_chan.tp_way), .base = sc_live.base};
-	struct sc_thread *t = &sc_chan.thread[sc_thread_hash(x.tp)];
+	struct sc_thread *t = &sc_threads[sc_thread_hash(x.tp)];
 	uint32_t n = atomic_load_explicit(&t->tp, memory_order_relaxed) == x.tp ? t->shard : SHARED_SHARD;
 
 	if (!atomic_load_explicit(&sc_mutes, memory_order_relaxed) ||

@@ -63,13 +63,11 @@ static int map_cells(uint64_t at)
  * build-id was compared. A debugger's breakpoint anywhere in them, not only in a window, shows here;
  * an overlay would take it away. 0: written, or not known.
  */
-static int is_untouched(const struct sc_patched *p)
+static int is_untouched(const struct sc_patched *p, int pagemap)
 {
-	int fd = sc_sys_openat(AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0), clean = 1;
 	uint64_t entry[256];
+	int clean = pagemap >= 0;
 
-	if (fd < 0)
-		return 0;
 	for (uint32_t r = 0; r < p->plan->runs; r++) {
 		uint64_t page = (p->bias + p->plan->run[r].va) / SC_PAGE;
 		uint64_t end = page + p->plan->run[r].len / SC_PAGE;
@@ -77,7 +75,7 @@ static int is_untouched(const struct sc_patched *p)
 		while (clean && page < end) {
 			uint64_t n = end - page < 256 ? end - page : 256;
 
-			if (sc_sys_pread(fd, entry, n * 8, (int64_t)(page * 8)) != (long)(n * 8))
+			if (sc_sys_pread(pagemap, entry, n * 8, (int64_t)(page * 8)) != (long)(n * 8))
 				clean = 0;
 			for (uint64_t i = 0; clean && i < n; i++)
 				if ((entry[i] & (PAGE_PRESENT | PAGE_SWAPPED)) && !(entry[i] & PAGE_FILE))
@@ -85,7 +83,6 @@ static int is_untouched(const struct sc_patched *p)
 			page += n;
 		}
 	}
-	sc_sys_close(fd);
 	return clean;
 }
 
@@ -177,7 +174,8 @@ static int write_jumps(const struct sc_patched *p)
 	return sc_writer_close(&w);
 }
 
-int sc_apply(struct sc_patched *out, struct sc_plan *plan, uint64_t bias, int fd, int running)
+int sc_apply(struct sc_patched *out, struct sc_plan *plan, uint64_t bias, int fd, int pagemap,
+	     int running)
 {
 	int ret;
 
@@ -185,7 +183,7 @@ int sc_apply(struct sc_patched *out, struct sc_plan *plan, uint64_t bias, int fd
 	out->plan = plan;
 	out->bias = bias;
 	/* A running program gets its own pages back at detach; no overlay for it. */
-	if (!running && plan->runs && fd >= 0 && is_untouched(out)) {
+	if (!running && plan->runs && fd >= 0 && is_untouched(out, pagemap)) {
 		ret = map_overlay(out, fd);
 		out->overlay = ret == 0;
 		out->done = plan->sites;

@@ -18,10 +18,12 @@ struct sc_patched {
 
 /*
  * running: threads may be blocked in calls: moved sites are left alone.
- * fd: the plan file, for its overlay; -1: the plan has none or may not be used. 0; -EEXIST: no place
+ * fd: the plan file, for its overlay; -1: the plan has none or may not be used. pagemap:
+ * /proc/self/pagemap, -1: no overlay then either. 0; -EEXIST: no place
  * near the object; another -errno. Sites whose bytes differ are left alone and counted.
  */
-int sc_apply(struct sc_patched *out, struct sc_plan *plan, uint64_t bias, int fd, int running);
+int sc_apply(struct sc_patched *out, struct sc_plan *plan, uint64_t bias, int fd, int pagemap,
+	     int running);
 
 /* Patches again what sc_apply_undo took back, with the stubs that are still there. */
 int sc_apply_again(struct sc_patched *patched);

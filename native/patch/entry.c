@@ -86,35 +86,33 @@ static int find_slot(uint64_t va, uint64_t *at)
 }
 
 /* Open between begin and end: then writes keep their order, and are done at the next or the end. */
-static struct {
-	struct sc_writer writer;
-	int open;   /* 1: begun, 2: the writer is open */
-} batch;
+static struct sc_writer batch;
+static int batching SC_AT_START; /* 1: begun, 2: the writer is open */
 
 void sc_patch_entries_begin(void)
 {
-	batch.open = 1;
+	batching = 1;
 }
 
 int sc_patch_entries_end(void)
 {
-	int ret = batch.open == 2 ? sc_writer_close(&batch.writer) : 0;
+	int ret = batching == 2 ? sc_writer_close(&batch) : 0;
 
-	batch.open = 0;
+	batching = 0;
 	return ret;
 }
 
 static int write_one(uint64_t va, const void *bytes, uint32_t n)
 {
-	struct sc_writer own, *w = batch.open ? &batch.writer : &own;
+	struct sc_writer own, *w = batching ? &batch : &own;
 
-	if (batch.open != 2)
+	if (batching != 2)
 		sc_writer_open(w);
-	if (batch.open)
-		batch.open = 2;
+	if (batching)
+		batching = 2;
 	for (uint32_t i = 0; i < n; i += 64)
 		sc_writer_put(w, va + i, (const uint8_t *)bytes + i, n - i < 64 ? n - i : 64);
-	return batch.open ? 0 : sc_writer_close(w);
+	return batching ? 0 : sc_writer_close(w);
 }
 
 int sc_patch_entry(void *function, void *wrapper, void **original)

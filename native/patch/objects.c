@@ -65,16 +65,30 @@ static const struct r_debug *find_list(const struct sc_elf *exe, const struct sc
 	return (const struct r_debug *)at;
 }
 
+/* The loader allocates its list and the names close together: a page is asked about once in a row. */
+static int is_readable(const void *p, size_t n, uint64_t *page)
+{
+	uint64_t first = (uint64_t)p & ~(SC_PAGE - 1), last = ((uint64_t)p + n - 1) & ~(SC_PAGE - 1);
+
+	if (first == *page && last == *page)
+		return 1;
+	if (!sc_readable(p, n))
+		return 0;
+	*page = last;
+	return 1;
+}
+
 static int walk(const struct r_debug *list, const struct sc_elf *exe,
 		int (*each)(const struct sc_object *, void *), void *arg)
 {
 	const struct link_map *m = list->r_map;
+	uint64_t page = 1;
 	int ret;
 
 	for (int i = 0; m && i < OBJECTS_MAX; i++, m = m->l_next) {
 		struct sc_object o = { .role = SC_OBJECT_LIBRARY };
 
-		if (!sc_readable(m, sizeof(*m)) || !m->l_name || !sc_readable(m->l_name, 1))
+		if (!is_readable(m, sizeof(*m), &page) || !m->l_name || !is_readable(m->l_name, 1, &page))
 			return 0;
 		if (m->l_addr == exe->bias || !m->l_name[0] || !m->l_addr ||
 		    sc_starts(sc_base_name(m->l_name), "linux-vdso") ||
@@ -87,6 +101,12 @@ static int walk(const struct r_debug *list, const struct sc_elf *exe,
 	}
 	return 0;
 }
+
+/* Found once: neither the executable nor the loader's list ever moves. */
+static struct {
+	struct sc_elf exe;
+	const struct r_debug *list; /* NULL: not found yet, or there is none */
+} fresh SC_AT_START;
 
 int sc_objects_each(int (*each)(const struct sc_object *object, void *arg), void *arg)
 {
@@ -115,24 +135,23 @@ int sc_objects_each(int (*each)(const struct sc_object *object, void *arg), void
 			return ret;
 	}
 	list = find_list(&exe.elf, base ? &loader.elf : NULL);
+	fresh.exe = exe.elf;
+	fresh.list = list;
 	return list ? walk(list, &exe.elf, each, arg) : 0;
 }
 
-/* Found once: the loader never moves its list. */
-static const struct r_debug *fresh_list;
-
-static const struct r_debug *list_of_loader(struct sc_elf *exe)
+static void find_fresh(void)
 {
 	struct sc_auxv auxv[48];
 	size_t n = sc_auxv_read(auxv, 48);
 	uint64_t base = sc_auxv_get(auxv, n, AT_BASE, 0);
 	struct sc_elf loader;
 
-	if (from_auxv(auxv, n, exe))
-		return NULL;
+	if (from_auxv(auxv, n, &fresh.exe))
+		return;
 	if (base && sc_elf_at_header(&loader, (const void *)base))
 		base = 0;
-	return find_list(exe, base ? &loader : NULL);
+	fresh.list = find_list(&fresh.exe, base ? &loader : NULL);
 }
 
 static int was_seen(struct sc_objects_seen *seen, uint64_t base)
@@ -158,26 +177,29 @@ int sc_objects_fresh(struct sc_objects_seen *seen,
 {
 	const struct link_map *m;
 	struct sc_object exe = { .path = "", .role = SC_OBJECT_EXE };
+	uint64_t page = 1;
 	int ret = 0;
 
-	if (!fresh_list || !seen->used) {
-		fresh_list = list_of_loader(&exe.elf);
-		if (!fresh_list)
-			return 0;
+	if (!fresh.list)
+		find_fresh();
+	if (!fresh.list)
+		return 0;
+	if (!seen->used) {
+		exe.elf = fresh.exe;
 		was_seen(seen, exe.elf.bias);
 		ret = each(&exe, arg);
 	}
-	if (fresh_list->r_state != RT_CONSISTENT)
+	if (fresh.list->r_state != RT_CONSISTENT)
 		return -EAGAIN;
-	m = fresh_list->r_map;
+	m = fresh.list->r_map;
 	for (int i = 0; m && i < OBJECTS_MAX && !ret; i++, m = m->l_next) {
 		struct sc_object o = { .role = SC_OBJECT_LIBRARY };
 
-		if (seen->careful && !sc_readable(m, sizeof(*m)))
+		if (seen->careful && !is_readable(m, sizeof(*m), &page))
 			return 0;
 		if (was_seen(seen, m->l_addr))
 			continue;
-		if (!m->l_addr || !m->l_name || !sc_readable(m->l_name, 1) || !m->l_name[0] ||
+		if (!m->l_addr || !m->l_name || !is_readable(m->l_name, 1, &page) || !m->l_name[0] ||
 		    sc_starts(sc_base_name(m->l_name), "linux-vdso") ||
 		    sc_elf_at_header(&o.elf, (const void *)m->l_addr))
 			continue;

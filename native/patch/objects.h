@@ -25,9 +25,9 @@ int sc_objects_each(int (*each)(const struct sc_object *object, void *arg), void
 
 /* Which objects were looked at: their bases. All zero at first. */
 struct sc_objects_seen {
-	uint64_t base[512];
 	uint32_t used;
 	uint32_t careful; /* other threads may load and unload objects now: each pointer is checked */
+	uint64_t base[512];
 };
 
 /*

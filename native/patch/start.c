@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Patches what in this process makes system calls: libc, the loader, a static executable. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include "base/mem.h"
 #include "sys/sys.h"
@@ -20,12 +21,13 @@ static struct {
 	struct sc_patched object[PATCHED_MAX];
 	uint32_t n;
 	sc_call_handler pre;
-} state;
+} state SC_AT_START;
 
 struct start {
 	const struct sc_patch_options *options;
 	struct sc_patch_report *report;
 	uint32_t libraries;
+	int pagemap; /* of this process, open; -1: there is none */
 	int busy;
 	int preloaded; /* the loader knows us: unwinders find our tables */
 };
@@ -86,7 +88,8 @@ static void patch_object(const struct sc_object *o, struct start *s)
 		}
 	}
 	if (!ret && !s->busy) {
-		ret = sc_apply(p, source.plan, o->elf.bias, source.fd, s->options->running);
+		ret = sc_apply(p, source.plan, o->elf.bias, source.fd, s->pagemap,
+			       s->options->running);
 		r->computed += (uint32_t)source.computed;
 		r->unseen += source.plan->unseen;
 		r->sites += source.plan->sites;
@@ -184,7 +187,7 @@ int sc_patch_place(uint64_t ip, uint64_t *va, uint32_t *shift)
 
 int sc_patch_start(const struct sc_patch_options *options, struct sc_patch_report *report)
 {
-	struct start s = { .options = options, .report = report };
+	struct start s = { .options = options, .report = report, .pagemap = -1 };
 
 	memset(report, 0, sizeof(*report));
 	sc_gate_handlers.post = options->post;
@@ -193,7 +196,11 @@ int sc_patch_start(const struct sc_patch_options *options, struct sc_patch_repor
 	sc_gate_handlers.tls = options->go_tls ? options->go_tls : ignore;
 	if (state.n)
 		return start_again(options, report);
+	if (!options->running)
+		s.pagemap = sc_sys_openat(AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0);
 	sc_objects_each(each, &s);
+	if (s.pagemap >= 0)
+		sc_sys_close(s.pagemap);
 	if (s.busy) {
 		sc_patch_stop();
 		return -EAGAIN;

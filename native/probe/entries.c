@@ -6,16 +6,16 @@
 #include "patch/patch.h"
 #include "probe/entries.h"
 
-_Atomic(uint32_t) sc_entries_pending;
+_Atomic(uint32_t) sc_entries_pending SC_AT_START;
 
-static _Atomic(uint32_t) busy;
+static _Atomic(uint32_t) busy SC_AT_START;
 static struct sc_objects_seen seen;
 
 /* The object whose getaddrinfo others call, until one does. */
 static struct {
 	struct sc_object object;
 	bool known, wanted, hooked;
-} resolver;
+} resolver SC_AT_START;
 
 void *sc_entries_find(const struct sc_object *o, const char *name)
 {

@@ -15,7 +15,7 @@
 
 #define SETUPS 8
 
-struct sc_exec_setup sc_exec_setup;
+struct sc_exec_setup sc_exec_setup SC_AT_START;
 
 /* Environments in use: until the exec fails, or the vfork parent goes on. */
 static struct {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GnuTLS: the record functions. gnutls_record_send goes through _send2 where there is one. */
 #include <stddef.h>
+#include "base/mem.h"
 #include "probe/entries.h"
 #include "probe/tls.h"
 
@@ -14,7 +15,7 @@ static struct {
 	int (*handshake)(void *session);
 	int (*get_int)(const void *session); /* called, not hooked */
 	bool used;
-} gnutls;
+} gnutls SC_AT_START;
 
 /* With a transport of the program's own the number may be half a pointer: the table refuses it. */
 static inline void moved(void *session, uint32_t tx, const void *data, long n)

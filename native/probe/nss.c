@@ -4,6 +4,7 @@
  * (libnspr4) are plaintext, of all others they are left alone.
  */
 #include <stddef.h>
+#include "base/mem.h"
 #include "probe/entries.h"
 #include "probe/tls.h"
 
@@ -17,7 +18,7 @@ static struct {
 	int32_t (*send)(void *fd, const void *buf, int32_t n, int flags, uint32_t timeout);
 	int (*native)(const void *fd); /* PR_FileDesc2NativeHandle: called, not hooked */
 	bool ssl, nspr;
-} nss;
+} nss SC_AT_START;
 
 static inline void moved(void *fd, uint32_t tx, const void *buf, int32_t n)
 {

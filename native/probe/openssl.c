@@ -4,6 +4,7 @@
  * have several copies (a program's own, a plugin's): each has its set of wrappers.
  */
 #include <stddef.h>
+#include "base/mem.h"
 #include "probe/entries.h"
 #include "probe/tls.h"
 
@@ -23,7 +24,7 @@ struct openssl {
 };
 
 static struct openssl copies[COPIES];
-static uint32_t used;
+static uint32_t used SC_AT_START;
 
 static inline void moved(const struct openssl *o, void *ssl, uint32_t tx, const void *buf, long n)
 {

@@ -4,6 +4,7 @@
  * registers the program would have without us; they are put back when it returns. This file is
  * compiled with unwind tables: the handler's unwinder passes through the wrapper's frame.
  */
+#include "base/mem.h"
 #include "sys/sys.h"
 #include "patch/arch/x86_64/cancel.h"
 #include "patch/arch/x86_64/gate.h"
@@ -27,8 +28,8 @@ typedef void (*handler)(int, void *, struct context *);
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 extern const char _end[] __attribute__((visibility("hidden")));
 
-static handler original;
-static int wrapping;
+static handler original SC_AT_START;
+static int wrapping SC_AT_START;
 
 static uint64_t word(uint64_t at)
 {

@@ -14,10 +14,11 @@
  */
 #include <stddef.h>
 #include "base/calls.h"
+#include "base/mem.h"
 #include "elf/emit.h"
 #include "patch/arch/x86_64/gate.h"
 
-struct sc_gate_handlers sc_gate_handlers;
+struct sc_gate_handlers sc_gate_handlers SC_AT_START;
 
 _Static_assert(sizeof(struct sc_call) == 72 && offsetof(struct sc_call, nr) == 56 &&
 		       offsetof(struct sc_call, start) == 60 && offsetof(struct sc_call, sp) == 64,
