@@ -155,6 +155,12 @@ describe('other lines', () => {
     );
   });
 
+  it('writes the pid of the host and the container into the start message where there are such', () => {
+    const inside = {...process, pid: 1, hostPid: 30701, containerId: 'abc'};
+    const {info} = JSON.parse(lineOf({kind: 'start', time: 0, process: inside, configuration: {}}));
+    expect(info.process).toMatchObject({pid: 1, hostpid: 30701, container_id: 'abc'});
+  });
+
   it('writes the header of a payload', () => {
     const out = new ByteWriter(16);
     writePayloadHeader(out, {

@@ -129,6 +129,17 @@ test('durations become histograms in seconds, added up bucket by bucket', () => 
   expect((plainPoint.explicitBounds as unknown as number[]).length).toBe(14);
 });
 
+test('a process in a pid namespace has the pid of the host, and its own beside', () => {
+  const pids = (change: object) => {
+    const {trees} = encode(make(), [makeMetric({process: makeProcess({pid: 1, ...change})})]);
+    const {'process.pid': pid, 'process.vpid': vpid} = flatten(trees[0]!.resource.attributes);
+    return [pid, vpid];
+  };
+  expect(pids({hostPid: 4242})).toEqual([4242, 1]);
+  expect(pids({hostPid: 1})).toEqual([1, undefined]);
+  expect(pids({hostPid: 0})).toEqual([1, undefined]);
+});
+
 test('the resource says who the process is; its OTEL_ variables win', () => {
   const process = makeProcess({
     uuid: 'u-1',
