@@ -109,8 +109,7 @@ static uint32_t entry_offset(const struct sc_elf *elf, uint64_t table, uint32_t 
 	return off;
 }
 
-/* A GNU or Go note names the toolchain: the program is Go even when its table is not understood. */
-static int has_go_note(const struct sc_elf *elf)
+int sc_go_is_noted(const struct sc_elf *elf)
 {
 	for (uint32_t i = 0; i < elf->phnum; i++) {
 		const Elf64_Phdr *p = &elf->phdr[i];
@@ -130,7 +129,7 @@ int sc_go_find(const struct sc_elf *elf, struct sc_go *go)
 	uint64_t va;
 
 	memset(go, 0, sizeof(*go));
-	go->is_go = has_go_note(elf);
+	go->is_go = sc_go_is_noted(elf);
 	/* Reading all of a large program at each start costs much: only a static one may lack the note. */
 	if (!go->is_go && sc_elf_segment(elf, PT_DYNAMIC))
 		return -ENOENT;

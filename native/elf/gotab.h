@@ -22,6 +22,9 @@ struct sc_go {
 /* Looks for a Go program in the object. 0: found and understood; -ENOENT; -ENOTSUP: unknown version. */
 int sc_go_find(const struct sc_elf *elf, struct sc_go *go);
 
+/* Whether a note names Go's toolchain: such a program is Go even when its table is not understood. */
+int sc_go_is_noted(const struct sc_elf *elf);
+
 /* Virtual address of the n-th function. */
 uint64_t sc_go_function(const struct sc_elf *elf, const struct sc_go *go, uint32_t n);
 

@@ -24,7 +24,7 @@
 #include "elf/image.h"
 
 #define SC_PLAN_MAGIC   0x314e4c5045504353ull /* "SCPEPLN1" */
-#define SC_PLAN_VERSION 4u /* raised with every change of the layout or of what emit.h makes */
+#define SC_PLAN_VERSION 5u /* raised with every change of the layout or of what emit.h makes */
 #define SC_SITES_MAX    4096u
 #define SC_SITE_BYTES   36u
 #define SC_PRE_MAX      16u
@@ -93,7 +93,8 @@ struct sc_plan {
 	uint32_t runs;      /* 0: no overlay */
 	uint32_t text_off;
 	struct sc_run run[SC_RUNS];
-	uint8_t reserved[16];
+	uint32_t is_go;     /* a Go program: found by its tables, which takes reading all of it */
+	uint8_t reserved[12];
 };
 _Static_assert(sizeof(struct sc_plan) == 512, "sc_plan");
 

@@ -138,6 +138,7 @@ int sc_scan(const struct sc_elf *elf, struct sc_plan *out, size_t cap, void *scr
 	out->sites = list.n;
 	out->unseen = list.unseen;
 	out->all = list.all;
+	out->is_go = !is_go;
 	out->id_len = sc_elf_id(elf, out->id, &exact);
 	out->text_lo = list.n ? list.site[0].va - list.site[0].pre_len : 0;
 	if (list.n) {

@@ -97,6 +97,8 @@ static void patch_object(const struct sc_object *o, struct start *s)
 	}
 	if (source.fd >= 0)
 		sc_sys_close(source.fd);
+	if (o->role & SC_OBJECT_EXE && (ret == -ENOTSUP || (!ret && source.plan->is_go)))
+		r->is_go = 1;
 	if (ret || s->busy) {
 		if (!r->error)
 			r->error = ret;
@@ -114,12 +116,11 @@ static void patch_object(const struct sc_object *o, struct start *s)
 static int each(const struct sc_object *o, void *arg)
 {
 	struct start *s = arg;
-	struct sc_go go;
 
 	if (o->role & SC_OBJECT_EXE) {
 		s->report->is_static = !sc_elf_segment(&o->elf, PT_INTERP);
-		sc_go_find(&o->elf, &go);
-		s->report->is_go = go.is_go;
+		/* Of a static program without a note its plan says it: looking for Go's tables takes reading all of it. */
+		s->report->is_go = (uint32_t)sc_go_is_noted(&o->elf);
 	} else {
 		s->libraries++;
 	}

@@ -186,7 +186,7 @@ describe.each(flavours)('%s', (flavour) => {
         if (text.includes('ready\n')) resolve();
       }),
     );
-    const ended = new Promise<number | null>((resolve) => child.on('exit', (code) => resolve(code)));
+    const ended = new Promise<number | null>((resolve) => child.on('close', (code) => resolve(code)));
     await ready;
     const before = patchedText(child.pid ?? 0);
     for (let i = 0; i < 8; i++) {
