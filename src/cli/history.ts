@@ -166,7 +166,7 @@ function statusPairs(session: Session, summary: Summary): [string, string][] {
     ['Relay', status.state !== 'ended' && !writerLives(session.workdir) ? 'gone' : status.state],
     ['Processes', status.processes ? `${status.processes.seen}, ${status.processes.live} running` : ''],
     ['Not recorded', lost.length === 0 ? 'nothing' : lost.map(([c, n]) => `${n} (${c})`).join(', ')],
-    ...destinationPairs(status.destinations ?? {}),
+    ...destinationPairs(status.destinations ?? {}, session.workdir),
     ...(status.notes?.length ? [['Notes', status.notes.map(oneLine).join('\n')] as [string, string]] : []),
   ];
 }
@@ -179,14 +179,19 @@ interface Books {
   reason?: string;
 }
 
+/** How to send what a session that is over could not send. */
+function left(state: string | undefined, workdir: string): string {
+  return state === 'stopped' ? ` on disk (scope relay flush ${workdir})` : '';
+}
+
 /** What each remote destination got: sent, waiting, dropped and why. */
-function destinationPairs(destinations: Record<string, unknown>): [string, string][] {
+function destinationPairs(destinations: Record<string, unknown>, workdir: string): [string, string][] {
   return Object.entries(destinations).map(([name, value]) => {
     const {state, sent, queued, dropped, reason} = value as Books;
     const lost = Object.entries(dropped ?? {}).filter(([, n]) => n > 0);
     const parts = [
       `${sent ?? 0} sent`,
-      ...(queued ? [`${queued} waiting`] : []),
+      ...(queued ? [`${queued} waiting${left(state, workdir)}`] : []),
       ...lost.map(([cause, n]) => `${n} dropped (${cause})`),
     ];
     const trouble = reason === undefined ? '' : `; ${state}: ${oneLine(reason)}`;

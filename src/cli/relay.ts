@@ -75,6 +75,16 @@ SIGHUP takes a changed configuration over, SIGTERM stops in order. docs/config.m
       run(async (context) => (await import('./relay-show.js')).showConfig(context, self.optsWithGlobals())),
     );
   command
+    .command('flush')
+    .description('sends what a session that is over has left in the disk queues of its exporters')
+    .argument('<workdir>', 'folder of the session')
+    .option('-t, --timeout <seconds>', 'longest time to try', '60')
+    .action((workdir: string, flags: {timeout: string}) =>
+      run(async (context) =>
+        (await import('./relay-flush.js')).flush(context, workdir, secondsOf(flags.timeout)),
+      ),
+    );
+  command
     .command('status')
     .description('shows what a running relay sends, holds and drops')
     .option('-u, --userconfig <file>', 'configuration file')
@@ -82,6 +92,12 @@ SIGHUP takes a changed configuration over, SIGTERM stops in order. docs/config.m
     .action((_: unknown, self: Command) =>
       run(async (context) => (await import('./relay-show.js')).showStatus(context, self.optsWithGlobals())),
     );
+}
+
+function secondsOf(text: string): number {
+  const seconds = Number(text);
+  if (Number.isFinite(seconds) && seconds > 0) return seconds;
+  throw new ScopeError('SCOPE_USAGE', `--timeout: "${text}" is no number of seconds`);
 }
 
 const detail = (why: unknown): string => (why instanceof Error ? (why.stack ?? why.message) : String(why));

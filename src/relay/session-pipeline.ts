@@ -107,8 +107,12 @@ function sessionSink(writer: SessionWriter, states: StateFiles, outputs: Outputs
       writer.append(records);
       outputs?.append(records);
     },
-    // What is sent elsewhere needs more than the line.
-    ...(outputs === undefined ? {appendLines: (span, process) => writer.appendLines(span, process)} : {}),
+    appendLines(span, process) {
+      writer.appendLines(span, process);
+      outputs?.appendLines(span, process);
+    },
+    // What is sent elsewhere may need more than the line.
+    takesLines: (process) => outputs?.takesLines(process) ?? true,
     commit(position, state) {
       number += 1;
       states.write(number, {position, state});
@@ -126,7 +130,7 @@ async function openOutputs(config: Config, workdir: string): Promise<Outputs | u
     clock: systemClock,
     log: createLog(level, undefined, (line) => process.stderr.write(line)),
     host: hostname(),
-    queues: join(workdir, 'queues'),
+    queues: join(workdir, FILES.queues),
   });
   await outputs.start();
   return outputs;

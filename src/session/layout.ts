@@ -12,6 +12,8 @@ export const FILES = {
   metrics: 'metrics.json',
   status: 'status.json',
   payloads: 'payloads',
+  /** Disk queues of exporters, a folder each. */
+  queues: 'queues',
   channels: 'channels',
   far: 'far',
   /** In the channel folder: a line for each thing that the launcher could not do. */

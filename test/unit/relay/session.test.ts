@@ -3,8 +3,11 @@
 import {existsSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
+import type {Context} from '../../../src/cli/context.js';
+import {flush} from '../../../src/cli/relay-flush.js';
 import {runSession} from '../../../src/relay/session.js';
 import {readStatus} from '../../../src/session/index.js';
+import {collect, until} from '../../helpers/delivery.js';
 import {problemsOf} from '../../helpers/schemas.js';
 import {eventsOf, linesOf, metricsOf, type ScopedHome, scopedHome} from '../../helpers/scoped.js';
 
@@ -149,6 +152,47 @@ describe('a session whose destination is down and asks to wait', () => {
     >;
     expect(books).toMatchObject({sent: 0});
     expect(books!.accepted).toBeGreaterThan(200);
+  });
+});
+
+describe('a session whose destination is down until after its end', () => {
+  it('keeps what waits on disk, says so, and a command sends it once', async () => {
+    const peer = await collect({});
+    await peer.close();
+    const file = join(scoped.home, 'disk.yml');
+    const out = `{type: socket, host: 127.0.0.1, port: ${peer.port}, start_message: false, queue: {type: disk}}`;
+    const routes = '[{match: {kind: [metric, event]}, to: [out]}]';
+    writeFileSync(file, `{exporters: {out: ${out}}, routes: ${routes}, relay: {stop_timeout: 300ms}}`);
+    const workdir = await scoped.runWhole(
+      '-u',
+      file,
+      '--',
+      '/bin/sh',
+      '-c',
+      'for i in 1 2 3; do : < /dev/null; done',
+    );
+    const stored = [...linesOf(workdir, 'events.json'), ...linesOf(workdir, 'metrics.json')].filter(
+      (line) => !line.startsWith('{"format"'),
+    );
+    const {out: books} = readStatus(workdir)!.destinations as Record<string, {queued: number; sent: number}>;
+    expect(books).toMatchObject({sent: 0, queued: stored.length});
+
+    const said: string[] = [];
+    const context = {print: (line: string) => said.push(line)} as unknown as Context;
+    expect(await flush(context, workdir, 0.3)).toBe(1);
+    expect(said.splice(0)).toEqual([
+      expect.stringMatching(`^out: 0 sent, ${stored.length} wait \\(.*ECONNREFUSED`),
+    ]);
+
+    const again = await collect({port: peer.port});
+    expect(await flush(context, workdir, 30)).toBe(0);
+    expect(said.splice(0)).toEqual([`out: ${stored.length} sent`]);
+    await until(() => again.texts.join('').split('\n').length > stored.length, 'all lines');
+    expect(again.texts.join('').trimEnd().split('\n').sort()).toEqual(stored.sort());
+    expect(await flush(context, workdir, 30)).toBe(0);
+    expect(said).toEqual(['out: 0 sent']);
+    await again.close();
+    await expect(flush(context, scoped.home, 1)).rejects.toThrow('is no session');
   });
 });
 
