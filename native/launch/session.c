@@ -121,8 +121,12 @@ static int make_channels(struct sc_session *s, const char *name)
 	if (own_dir(base, s->owner) == 0 && lstat(base, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == s->owner &&
 	    snprintf(s->channels, sizeof(s->channels), "%s/%s", base, name) < (int)sizeof(s->channels) &&
 	    own_dir(s->channels, s->owner) == 0) {
-		if (symlink(s->channels, link) == 0)
+		if (symlink(s->channels, link) == 0) {
+			/* For who finds the folder and wants to know whether anybody still waits for it. */
+			snprintf(link, sizeof(link), "%s/session", s->channels);
+			(void)!symlink(s->dir, link);
 			return 0;
+		}
 		rmdir(s->channels);
 	}
 	if (mkdir(link, 0700) < 0)
@@ -174,11 +178,14 @@ int sc_session_begin(struct sc_session *s, int argc, char **argv)
 
 void sc_session_drop(const struct sc_session *s)
 {
+	static const char *const shared[] = {"hub", "session"};
 	static const char *const files[] = {"args.json", "scope.yml", "crash", "relay.log", "channels", "far"};
 	char path[PATH_MAX + 16];
 
-	snprintf(path, sizeof(path), "%s/hub", s->channels);
-	unlink(path);
+	for (size_t i = 0; i < sizeof(shared) / sizeof(*shared); i++) {
+		snprintf(path, sizeof(path), "%s/%s", s->channels, shared[i]);
+		unlink(path);
+	}
 	rmdir(s->channels);
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
 		snprintf(path, sizeof(path), "%s/%s", s->dir, files[i]);

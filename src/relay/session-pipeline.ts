@@ -10,13 +10,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import {hostname} from 'node:os';
-import {join} from 'node:path';
+import {dirname, join} from 'node:path';
 import {systemClock} from '../base/clock.js';
 import type {ChannelFolder} from '../channel/index.js';
 import {type Config, configText, defaultSessionConfig, loadConfig} from '../config/index.js';
 import {FILES, type SessionWriter} from '../session/index.js';
 import {settingsSource} from './compile.js';
 import {hubOptions} from './hub.js';
+import {removeLeftFolders} from './left-folders.js';
 import {createLog} from './log.js';
 import type {Outputs} from './outputs.js';
 import {Pipeline, type Sink} from './pipeline.js';
@@ -166,7 +167,9 @@ function startTicks(pid: number): string {
 function removeChannels(workdir: string): void {
   const link = join(workdir, FILES.channels);
   try {
-    rmSync(realpathSync(link), {recursive: true, force: true});
+    const folder = realpathSync(link);
+    rmSync(folder, {recursive: true, force: true});
+    removeLeftFolders(dirname(folder));
   } catch {
     // A process that lives on may have begun a new channel at this moment: the folder is left to it.
   }
