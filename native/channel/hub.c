@@ -121,14 +121,19 @@ void sc_hub_ring(void)
 
 int sc_hub_alive(void)
 {
+	static _Atomic(uint64_t) last; /* beat of a relay found dead: until it beats again the clock is not asked */
 	struct timespec now;
 	uint64_t ns, beat;
 
 	beat = sc_chan.hub ? atomic_load_explicit(&sc_chan.hub->relay_beat_ns, memory_order_relaxed) : 0;
-	if (beat == 0 || sc_sys_clock(CLOCK_MONOTONIC, &now) < 0)
+	if (beat == 0 || beat == atomic_load_explicit(&last, memory_order_relaxed) ||
+	    sc_sys_clock(CLOCK_MONOTONIC, &now) < 0)
 		return 0;
 	ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	return beat >= ns || ns - beat < ALIVE_NS;
+	if (beat >= ns || ns - beat < ALIVE_NS)
+		return 1;
+	atomic_store_explicit(&last, beat, memory_order_relaxed);
+	return 0;
 }
 
 int sc_hub_watches(const char *name, size_t len)
