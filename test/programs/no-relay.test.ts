@@ -13,7 +13,7 @@ afterAll(async () => {
   cleanup();
 });
 
-const OPENS = 30_000;
+const OPENS = 120_000;
 
 test.skipIf(spawnSync('strace', ['-V']).status !== 0)(
   'a full ring without a relay asks no clock',
@@ -29,11 +29,12 @@ print("done")`;
       [
         'strace',
         '-f',
+        '--seccomp-bpf',
         '-c',
         '-o',
         out,
         '-e',
-        'trace=clock_gettime,clock_nanosleep,openat',
+        'trace=clock_gettime,clock_nanosleep',
         launcher,
         'python3',
         '-c',
@@ -43,10 +44,13 @@ print("done")`;
       {timeoutMs: 100_000},
     );
     expect([done.status, done.stdout]).toEqual([0, 'done\n']);
-    const calls = (name: string) =>
-      Number(new RegExp(`\\s(\\d+)\\s+(?:\\d+\\s+)?${name}$`, 'm').exec(readFileSync(out, 'utf8'))?.[1] ?? 0);
-    expect(calls('openat')).toBeGreaterThan(OPENS);
+    // Columns of strace: share, seconds, microseconds a call, calls, errors if there were any, name.
+    const lines = readFileSync(out, 'utf8')
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/));
+    const calls = (name: string) => Number(lines.find((words) => words.at(-1) === name)?.[3] ?? 0);
+    expect(calls('clock_nanosleep')).toBeGreaterThan(0);
     // It is waited for at first, a nap and a look at the clock each time.
-    expect(calls('clock_gettime') - calls('clock_nanosleep')).toBeLessThan(500);
+    expect(calls('clock_gettime') - calls('clock_nanosleep')).toBeLessThan(2000);
   },
 );
