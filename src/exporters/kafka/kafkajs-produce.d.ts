@@ -14,8 +14,16 @@ declare module 'kafkajs/src/protocol/requests/produce/index.js' {
   }
   export type ProduceProtocol = (args: ProduceArguments) => {
     request: {encode(): Promise<unknown>} & Record<string, unknown>;
-    response: unknown;
+    response: {decode(bytes: Buffer): Promise<unknown>};
   };
   const definitions: {versions: string[]; protocol(options: {version: number}): ProduceProtocol};
   export default definitions;
+}
+
+declare module 'kafkajs/src/protocol/encoder.js' {
+  export default class Encoder {
+    buf: Buffer;
+    offset: number;
+    writeEncoder(value: object): this;
+  }
 }

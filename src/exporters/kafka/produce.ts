@@ -4,10 +4,11 @@
  * a list for each, and sums bytes one at a time: 10 µs a message. Connections, login, metadata, partitions, sequence numbers,
  * retries and answers stay with it.
  *
- * Two seams, both of the pinned version 2.2.4 and watched by tests: the list of messages it is given is an object that
- * does what is asked of it there (find, reduce, length), and the table of protocol versions.
+ * Three seams, all of the pinned version 2.2.4 and watched by tests: the list of messages it is given is an object that
+ * does what is asked of it there (find, reduce, length), the table of protocol versions, and how encoders are put together.
  */
 import kafkajs from 'kafkajs';
+import Encoder from 'kafkajs/src/protocol/encoder.js';
 import produce, {
   type ProduceArguments,
   type ProduceProtocol,
@@ -84,10 +85,36 @@ function isOurs(args: ProduceArguments): boolean {
   );
 }
 
-/** Memory of requests: kafkajs copies what an encoder returns before anything else happens. */
+/** Memory of requests, used again when they have been answered. */
 const idle: Buffer[] = [];
 const IDLE_KEPT = 2;
 const POOLED_BYTES = 1280 * 1024;
+/** In front of a request, for what kafkajs puts there: length, kind, number, client id. */
+const HEADROOM = 512;
+
+/** Bytes with room in front of them. */
+interface Request {
+  bytes: Buffer;
+  start: number;
+  end: number;
+}
+/** Encoders of kafkajs whose content is such bytes. */
+const requests = new WeakMap<object, Request>();
+
+/** Encoders append others by copying them, twice for each request; ours is prepended instead. */
+function installEncoder(): void {
+  const {writeEncoder} = Encoder.prototype;
+  Encoder.prototype.writeEncoder = function prepend(value) {
+    const request = requests.get(value);
+    if (request === undefined || this.offset > request.start) return writeEncoder.call(this, value);
+    const start = request.start - this.offset;
+    this.buf.copy(request.bytes, start, 0, this.offset);
+    this.buf = request.bytes.subarray(start, request.end);
+    this.offset = request.end - start;
+    requests.set(this, {...request, start});
+    return this;
+  };
+}
 
 function lend(size: number): Buffer {
   if (size > POOLED_BYTES) return Buffer.allocUnsafeSlow(size);
@@ -101,8 +128,8 @@ function giveBack(bytes: Buffer): void {
 /** Of a topic and a partition, besides names and batches. */
 const FIXED_BYTES = 32;
 
-/** transactional_id acks timeout [topic [partition records]]. The bytes are lent until the next turn of the event loop. */
-async function encodeRequest(args: ProduceArguments): Promise<Buffer> {
+/** transactional_id acks timeout [topic [partition records]]. */
+async function encodeRequest(args: ProduceArguments): Promise<Request> {
   const {acks, timeout, compression = 0, producerId, producerEpoch = 0, topicData} = args;
   const codec = compression === 0 ? undefined : (kafkajs.CompressionCodecs[compression as 1]() as Codec);
   const entriesOf = (messages: unknown) => (messages as PartitionMessages).entries;
@@ -114,34 +141,30 @@ async function encodeRequest(args: ProduceArguments): Promise<Buffer> {
       ),
     FIXED_BYTES,
   );
-  const bytes = lend(room);
-  try {
-    let at = bytes.writeInt16BE(-1, 0);
-    at = bytes.writeInt16BE(acks, at);
-    at = bytes.writeInt32BE(timeout, at);
-    at = bytes.writeInt32BE(topicData.length, at);
-    for (const {topic, partitions} of topicData) {
-      at = bytes.writeInt16BE(Buffer.byteLength(topic), at);
-      at += bytes.write(topic, at);
-      at = bytes.writeInt32BE(partitions.length, at);
-      for (const {partition, messages, firstSequence = 0} of partitions) {
-        at = bytes.writeInt32BE(Number(partition), at);
-        const start = at + 4;
-        at = await writeBatch(bytes, start, entriesOf(messages), {
-          producerId: BigInt(String(producerId ?? -1)),
-          producerEpoch,
-          firstSequence,
-          time: Date.now(),
-          compression,
-          compress: codec && ((buffer) => codec.compress({buffer})),
-        });
-        bytes.writeInt32BE(at - start, start - 4);
-      }
+  const bytes = lend(room + HEADROOM);
+  let at = bytes.writeInt16BE(-1, HEADROOM);
+  at = bytes.writeInt16BE(acks, at);
+  at = bytes.writeInt32BE(timeout, at);
+  at = bytes.writeInt32BE(topicData.length, at);
+  for (const {topic, partitions} of topicData) {
+    at = bytes.writeInt16BE(Buffer.byteLength(topic), at);
+    at += bytes.write(topic, at);
+    at = bytes.writeInt32BE(partitions.length, at);
+    for (const {partition, messages, firstSequence = 0} of partitions) {
+      at = bytes.writeInt32BE(Number(partition), at);
+      const start = at + 4;
+      at = await writeBatch(bytes, start, entriesOf(messages), {
+        producerId: BigInt(String(producerId ?? -1)),
+        producerEpoch,
+        firstSequence,
+        time: Date.now(),
+        compression,
+        compress: codec && ((buffer) => codec.compress({buffer})),
+      });
+      bytes.writeInt32BE(at - start, start - 4);
     }
-    return bytes.subarray(0, at);
-  } finally {
-    setImmediate(giveBack, bytes);
   }
+  return {bytes, start: HEADROOM, end: at};
 }
 
 interface Codec {
@@ -167,6 +190,7 @@ let installed = false;
 export function installProduce(): void {
   if (installed) return;
   installed = true;
+  installEncoder();
   const {protocol} = produce;
   produce.protocol = ({version}): ProduceProtocol => {
     const original = protocol({version});
@@ -174,11 +198,21 @@ export function installProduce(): void {
       if (!isOurs(args)) return original(args);
       if (version < FIRST_WITH_BATCHES) return original(plain(args));
       const made = original({...args, topicData: []});
-      const encode = async (): Promise<{buf: Buffer; buffer: Buffer}> => {
-        const bytes = await encodeRequest(args);
-        return {buf: bytes, buffer: bytes};
+      let sent: Request | undefined;
+      const encode = async (): Promise<object> => {
+        sent = await encodeRequest(args);
+        const buffer = sent.bytes.subarray(sent.start, sent.end);
+        const encoder = {buf: buffer, buffer};
+        requests.set(encoder, sent);
+        return encoder;
       };
-      return {...made, request: {...made.request, encode}};
+      const decode = (bytes: Buffer): Promise<unknown> => {
+        // A request that is answered has been read to its end.
+        if (sent !== undefined) giveBack(sent.bytes);
+        sent = undefined;
+        return made.response.decode(bytes);
+      };
+      return {request: {...made.request, encode}, response: {...made.response, decode}};
     };
   };
 }
