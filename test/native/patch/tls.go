@@ -51,10 +51,11 @@ func main() {
 			fmt.Println(r.Proto)
 		}
 	}
-	// The server's goroutine comes back from its last write before the program ends.
+	// The server's goroutines come back from their last writes before the program ends; HTTP/2's are not waited for.
 	tr.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	s.Shutdown(ctx)
+	time.Sleep(300 * time.Millisecond)
 	fmt.Println("done")
 }
