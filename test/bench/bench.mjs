@@ -29,11 +29,11 @@ export function program(question, name, flags = []) {
   return out;
 }
 
-/** Builds a Go program of a question, static. */
-export function goProgram(question, source) {
+/** Builds a Go program of a question, static unless flags say otherwise. */
+export function goProgram(question, source, flags = []) {
   mkdirSync(built, {recursive: true});
   const out = join(built, `${question}-go`);
-  exec(['go', 'build', '-o', out, source], {CGO_ENABLED: '0', GOFLAGS: '-mod=mod'});
+  exec(['go', 'build', ...flags, '-o', out, source], {CGO_ENABLED: '0', GOFLAGS: '-mod=mod'});
   return out;
 }
 

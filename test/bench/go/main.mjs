@@ -10,14 +10,6 @@ function cpuOf(pid) {
   return (Number(fields[11]) + Number(fields[12])) * 10_000;
 }
 
-/** The library without a relay: the launcher starts something that ends at once. */
-function withoutRelay() {
-  const v = variant('scope');
-  return {...v, env: {...v.env, SCOPE_NODE: '/bin/true'}};
-}
-
-const VARIANTS = {base: () => variant('base'), library: withoutRelay, scope: () => variant('scope')};
-
 function wrk(port, seconds) {
   const out = exec(['wrk', '-t1', '-c32', `-d${seconds}s`, `http://127.0.0.1:${port}/`]).stdout;
   if (/Socket errors|Non-2xx/.test(out)) throw new Error(out);
@@ -28,9 +20,9 @@ function wrk(port, seconds) {
 }
 
 export default async function go() {
-  const program = goProgram('go', join(import.meta.dirname, 'bench.go'));
+  const program = goProgram('go', join(import.meta.dirname, 'bench.go'), ['-buildmode=pie']);
   const added = await interleave(['base', 'library'], 9, (name) => {
-    const v = VARIANTS[name]();
+    const v = variant(name);
     const ns = Number(exec([...v.prefix, program, 'read'], v.env).stdout);
     v.dispose();
     return ns;
@@ -39,8 +31,8 @@ export default async function go() {
   if (spawnSync('which', ['wrk']).status !== 0) return;
   const cost = {base: [], library: [], scope: []};
   let port = 18700;
-  const rates = await interleave(Object.keys(VARIANTS), 5, async (name) => {
-    const v = VARIANTS[name]();
+  const rates = await interleave(Object.keys(cost), 5, async (name) => {
+    const v = variant(name);
     port += 1;
     const child = await serve([...v.prefix, program, 'server', String(port)], v.env, port);
     wrk(port, 1);

@@ -43,11 +43,12 @@ export default async function statics() {
     // One home for all samples: the plan is made once.
     const home = variant('scope');
     exec([...home.prefix, path], home.env);
-    const got = await interleave(['base', 'scope'], 15, async (kind) => {
+    const got = {base: Infinity, scope: Infinity};
+    await interleave(['base', 'scope'], 25, async (kind) => {
       const v = kind === 'base' ? variant('base') : home;
       const ms = exec([...v.prefix, path], v.env).seconds * 1000;
+      got[kind] = Math.min(got[kind], ms);
       await new Promise((r) => setTimeout(r, 400)); // the relay of the sample before has ended
-      return ms;
     });
     home.dispose();
     row('static', `launch of a ${name} static Rust program, plan cached`, got.base, got.scope, 'ms', reach);
