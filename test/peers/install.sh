@@ -170,8 +170,9 @@ peer otelcol otelcol 600 otelcol
 peer openssl102 openssl102 120 openssl102
 peer boringssl boringssl 120 boringssl
 peer nscd nscd/usr/sbin/nscd 120 nscd
-peer matrix go-programs/1.27/tls 500 matrix
-peer esbuild esbuild/node_modules/go120/bin/esbuild 120 esbuild
 peer grpc grpc/bin/python 180 grpc
 for release in bullseye trixie sid; do peer "$release" "chroot-$release" 250 "$release"; done
+peer esbuild esbuild/node_modules/go120/bin/esbuild 120 esbuild
+# The longest, about two minutes of two cores, comes last.
+peer matrix go-programs/1.27/tls 500 matrix
 exit $status

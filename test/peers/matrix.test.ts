@@ -132,13 +132,17 @@ const differing = (seen: Record<string, number>, made: Record<string, number>): 
 const commandOf = (pid: string) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0')[0];
 
 /** The process that works: the one started, or the only child of the shell. */
-async function workerOf(work: Process, how: How, argv: string[]): Promise<number> {
+async function workerOf(work: Process, how: How, kind: Kind): Promise<number> {
   const pid = work.child.pid!;
   if (how !== 'child') return pid;
   for (let i = 0; i < 500; i++) {
-    // The launcher has children of its own for a moment, before it becomes the shell.
+    // The launcher has children of its own for a moment, before it becomes the shell; over when the program spoke.
     for (const child of readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' '))
-      if (existsSync(`/proc/${child}/cmdline`) && commandOf(child) === argv[0]) return Number(child);
+      if (
+        child &&
+        (!kind.input || (existsSync(`/proc/${child}/cmdline`) && commandOf(child) === kind.argv()[0]))
+      )
+        return Number(child);
     await new Promise((done) => setTimeout(done, 10));
   }
   throw new Error(`no child of ${pid}`);
@@ -161,7 +165,7 @@ async function measure(kind: Kind, how: How): Promise<Cell> {
   const [first, second] = kind.input ?? ['\n', '\n'];
   const work = start(words(how, kind.argv()), env);
   if (!kind.input) await work.says(/ready\n/);
-  const pid = await workerOf(work, how, kind.argv());
+  const pid = await workerOf(work, how, kind);
   if (kind.input) await readsInput(pid);
   if (how === 'attach') {
     const attached = await run([launcher, 'attach', String(pid)], env);
