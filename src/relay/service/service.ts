@@ -3,11 +3,13 @@
  * `scope relay`: takes the channels of SCOPE_DIR, old and new, routes what they say, reloads, reports, stops in order.
  * One thread, one loop: a pass over the channels when there is something, a tick each second.
  */
+
 import {existsSync, mkdirSync} from 'node:fs';
 import {hostname} from 'node:os';
 import {join} from 'node:path';
 import {systemClock} from '../../base/clock.js';
 import {ScopeError} from '../../base/errors.js';
+import {capYoungObjects} from '../../base/heap.js';
 import {NATIVE} from '../../base/root.js';
 import {type ChannelFolder, openFolder} from '../../channel/index.js';
 import type {Config, Loaded} from '../../config/index.js';
@@ -184,6 +186,7 @@ export class RelayService {
 
   /** Takes what the channels have, in slices, so that sends and answers go on in between. */
   #pass(): void {
+    capYoungObjects();
     if (this.#state === 'stopped') return;
     if (this.#passing) {
       this.#again = true;
