@@ -24,7 +24,7 @@ namespace {
  * channel, so that hundreds of idle ones cost what one does: below 1 % of a core.
  */
 constexpr uint64_t kNapNs = 10 * kMillisecond;
-constexpr uint64_t kNapPerChannelNs = kMillisecond / 25;
+constexpr uint64_t kNapPerChannelNs = kMillisecond / 12;
 constexpr uint64_t kNapMostNs = 50 * kMillisecond;
 /* Every so many passes the rings are looked at whatever the channel says of itself. */
 constexpr uint64_t kThorough = 64;

@@ -185,7 +185,6 @@ async function start() {
 }
 
 export default async function service() {
-  if (process.env.ONLY) { await {many: manyProcesses, file: () => throughput('channels to an NDJSON file','{type: file, path: DIR/out, rotate: {max_bytes: 0}}','≥ 1 M/s')}[process.env.ONLY](); return; }
   await start();
   await throughput(
     'channels to an NDJSON file',
