@@ -302,6 +302,9 @@ static inline void sc_count_call(const struct sc_ctx *x, uint32_t nr)
 /* The memory of ring n and of its shard is there up to end; 0: there is none to have. */
 int sc_ring_ready(const struct sc_ctx *x, uint32_t n, uint32_t end);
 
+/* Whether max_per_sec would leave a record of a limited type out now: what only it needs is not worth a call then. */
+int sc_record_left_out(const struct sc_ctx *x);
+
 /*
  * Begins a record of type with room for size payload bytes; the header is filled (tid, tsc, fd),
  * flags, object, ret, ticks are 0, nr is 0xffff. NULL: not recorded (counted by cause). Between

@@ -206,6 +206,17 @@ static int within_limit(const struct sc_ctx *x, uint64_t tsc, uint32_t max)
 	return atomic_fetch_add_explicit(&sc_chan.limit_count, 1, memory_order_relaxed) < max;
 }
 
+int sc_record_left_out(const struct sc_ctx *x)
+{
+	uint32_t max = atomic_load_explicit(&x->head->control.max_per_sec, memory_order_relaxed);
+	uint64_t hz = atomic_load_explicit(&sc_chan.hz, memory_order_relaxed);
+
+	if (!max || atomic_load_explicit(&sc_chan.limit_count, memory_order_relaxed) < max)
+		return 0;
+	return !hz || (sc_rdtsc() - x->head->start_tsc) / hz ==
+			      atomic_load_explicit(&sc_chan.limit_second, memory_order_relaxed);
+}
+
 /*
  * Never limited: life cycle and text (few, or bounded by what the program prints), and what the
  * relay must see whole to pair it (connections, messages of protocols): a gap would spoil more than

@@ -143,8 +143,8 @@ static void file_closing(struct sc_hook *h, int fd, struct sc_fd *f)
 		return;
 	if (f->kind == SC_KIND_PIPE || f->kind == SC_KIND_ANON)
 		return;
-	/* Its open was not recorded. Full and nobody reads: this record finds no room either. */
-	if (!(sc_fd_flags(f) & SC_FF_NAMED) && !sc_chan.quiet &&
+	/* Its open was not recorded. Limited, or full and nobody reads: nor will this be. */
+	if (!(sc_fd_flags(f) & SC_FF_NAMED) && !sc_chan.quiet && !sc_record_left_out(&h->x) &&
 	    !(atomic_load_explicit(&sc_chan.full, memory_order_relaxed) && !sc_hub_alive()))
 		len = name_of(fd, name, sizeof(name));
 	r = sc_record_begin(&h->x, SC_REC_CLOSE, fd, size + (uint32_t)len);

@@ -34,9 +34,10 @@ const WHOLE_SHARE = 0.9;
 const HURRY_MS = 50;
 const ROOM_MS = 250;
 /** Processors that must be idle, our own use counted as idle, for work at once. */
-const ROOM = 0.6;
-/** Less than this in the spool is never put off. */
+const ROOM = 1;
+/** Less than this in the spool is not put off, but done in short slices, too. */
 const SMALL_BYTES = 256 * 1024;
+const SMALL_SHARE = 0.2;
 
 export interface PatienceParts {
   /** Bytes in the spool that wait for us. */
@@ -53,6 +54,12 @@ export interface PatienceParts {
   now: () => number;
 }
 
+/** Share of the time for a spool that is so full. */
+function shareOf(part: number): number {
+  const over = Math.max(0, part - CALM_PART) / (1 - CALM_PART);
+  return LEAST_SHARE + (1 - LEAST_SHARE) * over * over;
+}
+
 export class Patience {
   readonly #parts: PatienceParts;
   #hurryAt = Number.NEGATIVE_INFINITY;
@@ -67,11 +74,9 @@ export class Patience {
   step(): Step {
     const {waiting, most} = this.#parts;
     const bytes = waiting();
-    if (bytes < SMALL_BYTES) return AT_ONCE;
-    this.#look();
+    if (bytes > 0) this.#look();
     if (this.#hurry || !this.#busy) return AT_ONCE;
-    const over = Math.max(0, bytes / most - CALM_PART) / (1 - CALM_PART);
-    const share = LEAST_SHARE + (1 - LEAST_SHARE) * over * over;
+    const share = bytes < SMALL_BYTES ? SMALL_SHARE : shareOf(bytes / most);
     if (share >= WHOLE_SHARE) return AT_ONCE;
     const napMs = Math.max(1, (SLICE_MS * (1 - share)) / share);
     return {budgetMs: (napMs * share) / (1 - share), napMs};
