@@ -65,7 +65,7 @@ static int inject(struct sc_target *t, pid_t pid, pid_t proc, const struct sc_ex
 	if (err == 0)
 		err = sc_target_open_calls(t);
 	return err == 0 ? sc_target_inject(t, &(struct sc_inject_what){.op = SC_INJECT_EXEC,
-								       .library = h->libscope,
+								       .libscope = h->libscope,
 								       .dir = h->dir},
 				       0)
 			: err;

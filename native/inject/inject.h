@@ -17,7 +17,7 @@ struct sc_inject_error {
 
 struct sc_inject_what {
 	uint32_t op;         /* of scope/inject.h */
-	const char *library; /* libscope.so, as we reach it */
+	const char *libscope;/* libscope.so, as we reach it */
 	const char *inside;  /* … as the target reaches it; "": it does not, NULL: the same path */
 	const char *dir;     /* SCOPE_DIR, as the target reaches it */
 };

@@ -329,7 +329,7 @@ int sc_target_inject(struct sc_target *t, const struct sc_inject_what *what, int
 
 	if (!in)
 		return -ENOMEM;
-	err = sc_target_map_library(t, what->library, what->inside ? what->inside : what->library, &entry);
+	err = sc_target_map_library(t, what->libscope, what->inside ? what->inside : what->libscope, &entry);
 	if (err < 0)
 		goto out;
 	at = remote_mmap(t, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -32,6 +32,8 @@ struct sc_target {
 
 /* Puts a message and returns -e. */
 int sc_target_fail(struct sc_target *t, int e, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Says why ptrace of pid was refused with errno e, and what can be done about it. Returns -errno. */
+int sc_target_refused(struct sc_target *t, pid_t pid, int e);
 
 /* Stops every thread of a running process. On failure all are let go. */
 int sc_target_stop(struct sc_target *t, pid_t pid);

@@ -85,12 +85,12 @@ static int fail(const struct sc_inject_error *error, pid_t pid, int err)
 static int inject(const struct sc_install *in, const struct sc_session *s, struct sc_far *far, long *stopped)
 {
 	struct sc_inject_error error = {""};
-	struct sc_inject_what what = {.op = SC_INJECT_ATTACH, .library = in->libscope, .dir = far->inside};
+	struct sc_inject_what what = {.op = SC_INJECT_ATTACH, .libscope = in->libscope, .dir = far->inside};
 	int err = sc_far_bring(far, s, in, s->target);
 
 	if (err < 0)
 		return fail(&error, s->target, err);
-	what.inside = far->library;
+	what.inside = far->libscope;
 	sc_plans_prepare_process(s->target, s->plans, far);
 	err = sc_inject_process(s->target, &what, stopped, &error);
 	if (err < 0) {
@@ -151,7 +151,7 @@ static int attach_pid(const struct sc_install *in, pid_t pid, const struct reque
 		fprintf(stderr, "scope attach: no crash files: cannot watch the process: %s\n", strerror(-err));
 	printf("Attached to pid %d (%s), session %lu; it stood for %ld.%ld ms\n", (int)pid, argv[0], s.id, stopped / 1000,
 	       stopped % 1000 / 100);
-	if (far.dir >= 0 && !far.library[0])
+	if (far.dir >= 0 && !far.libscope[0])
 		printf("Programs that it starts are not seen: it has no place for code (every writable mount is noexec)\n");
 	return 0;
 }
@@ -285,7 +285,7 @@ int sc_attach(const struct sc_install *in, int argc, char **argv)
 static int detach_pid(const struct sc_install *in, pid_t pid)
 {
 	struct sc_inject_error error = {""};
-	const struct sc_inject_what what = {.op = SC_INJECT_DETACH, .library = in->libscope, .dir = ""};
+	const struct sc_inject_what what = {.op = SC_INJECT_DETACH, .libscope = in->libscope, .dir = ""};
 	int err;
 
 	if (!sc_has_library(pid)) {

@@ -9,6 +9,8 @@
 // BASE is a place where the target's user may write: tmpfs before disk for channels, never `noexec` for code. All
 // is made with that user's rights, relative to open folders, through no symbolic link: what lies in the target's
 // root is the target's.
+//
+// Longer than other files: each step is small, and all of them keep the one rule above.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -214,7 +216,7 @@ static void bring_code(struct sc_far *far, pid_t pid, const struct sc_install *i
 	int fd;
 
 	if (is_same(pid, in->libscope) && is_same(pid, in->launcher)) {
-		snprintf(far->library, sizeof(far->library), "%s", in->libscope);
+		snprintf(far->libscope, sizeof(far->libscope), "%s", in->libscope);
 		snprintf(far->launcher, sizeof(far->launcher), "%s", in->launcher);
 		return;
 	}
@@ -222,8 +224,8 @@ static void bring_code(struct sc_far *far, pid_t pid, const struct sc_install *i
 	if (fd < 0)
 		return;
 	if (put_code(far, fd, "lib", "libscope.so", in->libscope) == 0)
-		snprintf(far->library, sizeof(far->library), "%s/build/lib/libscope.so", path);
-	if (far->library[0] && put_code(far, fd, "bin", "scope", in->launcher) == 0)
+		snprintf(far->libscope, sizeof(far->libscope), "%s/build/lib/libscope.so", path);
+	if (far->libscope[0] && put_code(far, fd, "bin", "scope", in->launcher) == 0)
 		snprintf(far->launcher, sizeof(far->launcher), "%s/build/bin/scope", path);
 	close(fd);
 }
@@ -265,7 +267,7 @@ static int bring_hub(const struct sc_far *far, const struct sc_session *s, int d
 		err = hub && fd < 0 ? -errno : -EIO;
 		goto out;
 	}
-	put_path(hub->libscope, sizeof(hub->libscope), far->library);
+	put_path(hub->libscope, sizeof(hub->libscope), far->libscope);
 	put_path(hub->launcher, sizeof(hub->launcher), far->launcher);
 	if (dir >= 0) {
 		/* It may have no /proc to read this from. */
@@ -363,7 +365,7 @@ int sc_far_bring(struct sc_far *far, const struct sc_session *s, const struct sc
 	far->dir = far->plans = far->root = -1;
 	snprintf(far->inside, sizeof(far->inside), "%s", s->channels);
 	if (near && is_same(pid, in->libscope) && is_same(pid, in->launcher)) {
-		snprintf(far->library, sizeof(far->library), "%s", in->libscope);
+		snprintf(far->libscope, sizeof(far->libscope), "%s", in->libscope);
 		return 0;
 	}
 	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);

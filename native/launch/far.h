@@ -11,7 +11,7 @@ struct sc_far {
 	uid_t uid;               /* of the target, as we number them */
 	gid_t gid;
 	char inside[PATH_MAX];   /* the channel folder: the target's SCOPE_DIR */
-	char library[PATH_MAX];  /* libscope.so there; "": no place for code */
+	char libscope[PATH_MAX]; /* libscope.so there; "": no place for code */
 	char launcher[PATH_MAX]; /* `scope` there; "": none */
 	char build[20];          /* names the copies */
 	int root, dir, plans;    /* /proc/PID/root, the channel folder when it is not ours, its plans; -1: none */

@@ -34,7 +34,7 @@ int main(int argc, char **argv)
 		return 2;
 	const struct sc_inject_what what = {
 		.op = !strcmp(argv[1], "attach") ? SC_INJECT_ATTACH : SC_INJECT_DETACH,
-		.library = argv[2],
+		.libscope = argv[2],
 		.dir = argv[3],
 	};
 
