@@ -19,6 +19,6 @@ export const ROOT = find();
 /** The native parts that the build made. */
 export const NATIVE = {
   addon: join(ROOT, 'build/addon/scope_addon.node'),
-  library: join(ROOT, 'build/lib/libscope.so'),
+  libscope: join(ROOT, 'build/lib/libscope.so'),
   launcher: join(ROOT, 'build/bin/scope'),
 } as const;

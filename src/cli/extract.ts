@@ -32,7 +32,7 @@ async function extract(context: Context, command: Command, dir: string, flags: F
   if (!statSync(dir, {throwIfNoEntry: false})?.isDirectory()) {
     throw new ScopeError('SCOPE_NOT_FOUND', `${dir} does not exist or is not a directory`);
   }
-  copy(NATIVE.library, join(dir, 'libscope.so'), 0o755);
+  copy(NATIVE.libscope, join(dir, 'libscope.so'), 0o755);
   const own = hasDestination(flags);
   copy(join(ROOT, 'config/scope.yml'), join(dir, own ? 'scope_example.yml' : 'scope.yml'), 0o644);
   // Relative paths of files are taken from the folder that the library is used from.

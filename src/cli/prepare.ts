@@ -48,7 +48,7 @@ function writeCrashWish(workdir: string, config: Config): void {
 
 /** The launcher has looked whether it is there. */
 function libraryOf({librarypath}: RunFlags): string {
-  return librarypath === undefined ? NATIVE.library : join(realpathSync(librarypath), 'libscope.so');
+  return librarypath === undefined ? NATIVE.libscope : join(realpathSync(librarypath), 'libscope.so');
 }
 
 function makeHub(context: Context, dir: string, config: Config, library: string): void {

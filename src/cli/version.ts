@@ -30,7 +30,7 @@ export function packageVersion(): string {
 
 function buildDate(): string {
   try {
-    return statSync(NATIVE.library).mtime.toISOString();
+    return statSync(NATIVE.libscope).mtime.toISOString();
   } catch {
     return 'not built';
   }

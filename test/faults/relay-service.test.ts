@@ -73,7 +73,7 @@ function environment(own: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return {...base, HOME: dir, ...own};
 }
 const scoped = (own: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv =>
-  environment({LD_PRELOAD: NATIVE.library, SCOPE_DIR: channels, ...own});
+  environment({LD_PRELOAD: NATIVE.libscope, SCOPE_DIR: channels, ...own});
 
 function app(script: string): void {
   const done = spawnSync('/bin/bash', ['-c', script], {env: scoped(), stdio: 'ignore', timeout: 60_000});

@@ -91,7 +91,7 @@ function execute(
   return new Promise((done, fail) => {
     const child = spawn(argv[0]!, argv.slice(1), {
       cwd: options.cwd,
-      env: {...process.env, ...options.env, LD_PRELOAD: NATIVE.library, SCOPE_DIR: dir},
+      env: {...process.env, ...options.env, LD_PRELOAD: NATIVE.libscope, SCOPE_DIR: dir},
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });

@@ -2,6 +2,8 @@
 /**
  * `scope relay`: takes the channels of SCOPE_DIR, old and new, routes what they say, reloads, reports, stops in order.
  * One thread, one loop: a pass over the channels when there is something, a tick each second.
+ *
+ * Longer than other files: one life cycle, whose state every step reads and writes.
  */
 
 import {existsSync, mkdirSync} from 'node:fs';
@@ -155,7 +157,7 @@ export class RelayService {
     const hub = {
       ...hubForService(this.#config),
       create: true,
-      library: NATIVE.library,
+      library: NATIVE.libscope,
       launcher: NATIVE.launcher,
       spoolMax: this.#config.relay.spool_max_bytes,
     };

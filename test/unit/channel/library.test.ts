@@ -100,7 +100,7 @@ async function burst(
   threads: number,
 ): Promise<{opens: number; closes: number; exits: number; full: number}> {
   start(wait);
-  const env = {...process.env, LD_PRELOAD: NATIVE.library, SCOPE_DIR: dir};
+  const env = {...process.env, LD_PRELOAD: NATIVE.libscope, SCOPE_DIR: dir};
   const child = children.start(join(tools, 'burst'), ['40000', String(threads)], {env});
   const types = new Map<number, number>();
   await until(() => {
@@ -137,7 +137,7 @@ describe('libscope.so', () => {
     start(true);
     const file = join(tools, 'lines.txt');
     const out = openSync(file, 'w');
-    const env = {...process.env, LD_PRELOAD: NATIVE.library, SCOPE_DIR: dir};
+    const env = {...process.env, LD_PRELOAD: NATIVE.libscope, SCOPE_DIR: dir};
     const child = children.start(join(tools, 'lines'), [], {env, stdio: ['ignore', out, 'inherit']});
     closeSync(out);
     const types = new Map<number, number>();

@@ -22,7 +22,7 @@ describe('scope extract', () => {
       out: `Successfully extracted to ${dir}.\n`,
       err: '',
     });
-    expect(readFileSync(join(dir, 'libscope.so')).equals(readFileSync(NATIVE.library))).toBe(true);
+    expect(readFileSync(join(dir, 'libscope.so')).equals(readFileSync(NATIVE.libscope))).toBe(true);
     expect(statSync(join(dir, 'libscope.so')).mode & 0o777).toBe(0o755);
     expect(loadConfig({file: join(dir, 'scope.yml'), env: {}, cwd: dir}).metric.enable).toBe(true);
     expect(existsSync(join(dir, 'scope_example.yml'))).toBe(false);

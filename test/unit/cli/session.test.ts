@@ -55,7 +55,7 @@ describe('a session from launch to query', () => {
   it('takes another library, also for a child with an empty environment, and asks for no breaker', () => {
     const dir = mkdtempSync(join(tmpdir(), 'scope-lib-'));
     try {
-      copyFileSync(NATIVE.library, join(dir, 'libscope.so'));
+      copyFileSync(NATIVE.libscope, join(dir, 'libscope.so'));
       const script =
         'grep -m1 -o "/.*libscope.so" /proc/self/maps; env -i grep -m1 -o "/.*libscope.so" /proc/self/maps';
       const run = scope.run(['run', '-n', '-l', dir, '--', '/bin/sh', '-c', script]);
