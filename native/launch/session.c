@@ -110,6 +110,27 @@ static int own_dir(const char *path, uid_t owner)
 	return owner != getuid() && chown(path, owner, (gid_t)-1) < 0 ? -errno : 0;
 }
 
+/*
+ * For who finds the folder and wants to know whether anybody still waits for it (src/relay/left-folders.ts): a link
+ * `session` to "NAMESPACE NAMESPACE PATH", because paths and pids mean something only in the namespaces they are of.
+ */
+static void leave_owner(const struct sc_session *s)
+{
+	static const char *const of[] = {"/proc/self/ns/mnt", "/proc/self/ns/pid"};
+	char name[2][64], link[PATH_MAX + 16], text[PATH_MAX + 160];
+
+	for (size_t i = 0; i < sizeof(of) / sizeof(*of); i++) {
+		ssize_t n = readlink(of[i], name[i], sizeof(name[i]) - 1);
+
+		if (n < 0)
+			return;
+		name[i][n] = '\0';
+	}
+	snprintf(link, sizeof(link), "%s/session", s->channels);
+	snprintf(text, sizeof(text), "%s %s %s", name[0], name[1], s->dir);
+	(void)!symlink(text, link);
+}
+
 /* On tmpfs when there is one to write to; else below the session itself. */
 static int make_channels(struct sc_session *s, const char *name)
 {
@@ -122,9 +143,7 @@ static int make_channels(struct sc_session *s, const char *name)
 	    snprintf(s->channels, sizeof(s->channels), "%s/%s", base, name) < (int)sizeof(s->channels) &&
 	    own_dir(s->channels, s->owner) == 0) {
 		if (symlink(s->channels, link) == 0) {
-			/* For who finds the folder and wants to know whether anybody still waits for it. */
-			snprintf(link, sizeof(link), "%s/session", s->channels);
-			(void)!symlink(s->dir, link);
+			leave_owner(s);
 			return 0;
 		}
 		rmdir(s->channels);
