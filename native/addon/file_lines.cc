@@ -193,7 +193,9 @@ void FileLines::Begin(const Source &source, const struct sc_record &record, cons
 		      Run &run) const
 {
 	double seconds = run.real + (static_cast<double>(record.tsc) - run.tsc) * run.real_per_tick;
-	auto micros = static_cast<uint64_t>(std::floor(seconds * 1e6 + 0.5));
+	double rounded = std::floor(seconds * 1e6 + 0.5);
+	/* What a hostile record or header claims must not overflow the conversion. */
+	uint64_t micros = rounded >= 0 && rounded < 9e15 ? static_cast<uint64_t>(rounded) : 0;
 	uint8_t *at = json::Bytes(run.at, source.head);
 
 	run.doubtful = file.doubtful;
@@ -256,7 +258,6 @@ void FileLines::Close(const struct sc_record &record, Run &run)
 	at = Member(at, ",\"file_write_ops\":", info.tx_ops);
 	at = json::Bytes(at, ",\"duration\":");
 	double mean = ops == 0 ? 0 : std::floor(nanos / static_cast<double>(ops) + 0.5);
-	/* What a hostile record claims must not overflow the conversion. */
 	run.at = json::Decimal(at, mean < 9e15 ? static_cast<uint64_t>(mean) : 0, 3);
 	End(record, run);
 }

@@ -9,6 +9,8 @@
  *
  * After a fork the page of sc_live is wiped by the kernel (MADV_WIPEONFORK), so the child notices
  * at its first hooked call, whoever made the fork, and opens a channel of its own.
+ *
+ * Longer than other files: what every hooked call does is inline here.
  */
 #ifndef SCOPE_CHANNEL_CHAN_H
 #define SCOPE_CHANNEL_CHAN_H

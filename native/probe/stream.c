@@ -2,6 +2,8 @@
 /*
  * The bytes of connections: whose state they belong to, which protocol they speak, which decoder
  * takes them. State is a static table by descriptor; its pages become real as descriptors are used.
+ *
+ * Longer than other files: one set of rules on who owns a state, followed by everything that takes or gives it.
  */
 #include "probe/entries.h"
 #include "probe/stream_internal.h"
@@ -12,6 +14,7 @@
 
 static struct sc_stream streams[SC_STREAMS];
 static _Atomic(struct sc_stream *) blocks[SC_STREAM_BLOCKS]; /* of the descriptors from SC_STREAMS on */
+static _Atomic(uint32_t) any_block; /* a fork looks at the pages of blocks[] only then */
 static uint32_t high; /* descriptors ever used of the static ones, plus 1; for sc_stream_fork() */
 
 static struct sc_stream *make_block(uint32_t block)
@@ -20,6 +23,7 @@ static struct sc_stream *make_block(uint32_t block)
 	struct sc_stream *made = sc_probe_memory(size), *other = NULL;
 
 	/* Release: its zeroes are there before the pointer. Pairs with the acquire in state_of(). */
+	atomic_store_explicit(&any_block, 1, memory_order_relaxed);
 	if (!made || atomic_compare_exchange_strong_explicit(&blocks[block], &other, made,
 							     memory_order_acq_rel,
 							     memory_order_acquire))
@@ -412,6 +416,8 @@ void sc_stream_fork(void)
 {
 	for (uint32_t i = 0; i < high; i++)
 		fork_stream(&streams[i]);
+	if (!atomic_load_explicit(&any_block, memory_order_relaxed))
+		return;
 	for (uint32_t b = 0; b < SC_STREAM_BLOCKS; b++) {
 		struct sc_stream *at = atomic_load_explicit(&blocks[b], memory_order_relaxed);
 

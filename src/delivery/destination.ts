@@ -2,6 +2,8 @@
 /**
  * One exporter with everything around it: queue, batches, retry, timeout, books. Destinations never wait for each other.
  * All of it runs on the event loop; between two awaits the books balance.
+ *
+ * Longer than other files: one closure, so that nothing else can touch the books.
  */
 import type {Clock, Timer} from '../base/clock.js';
 import {countOf, type Item} from '../records/rendered.js';

@@ -107,13 +107,26 @@ const SPOOL_PART = 0.75;
 const FREE_PART = 0.5;
 const MEMORY_PART = 0.125;
 
+/** 0 when the folder is gone, with the container it was in: then nothing is put off for long. */
+function freeBytes(dir: string): number {
+  try {
+    const {bavail, bsize} = statfsSync(dir);
+    return bavail * bsize;
+  } catch {
+    return 0;
+  }
+}
+
 /** Most bytes that may wait in this folder's spool without harm to anybody. */
 function mostWaiting(folder: ChannelFolder): number {
-  const {bavail, bsize} = statfsSync(folder.dir);
   // Of the control group; far beyond any machine when it has no limit.
   const limit = process.constrainedMemory() || Number.POSITIVE_INFINITY;
   const memory = Math.min(freemem(), limit);
-  return Math.min(folder.stats().spoolMax * SPOOL_PART, bavail * bsize * FREE_PART, memory * MEMORY_PART);
+  return Math.min(
+    folder.stats().spoolMax * SPOOL_PART,
+    freeBytes(folder.dir) * FREE_PART,
+    memory * MEMORY_PART,
+  );
 }
 
 export function sessionPatience(folder: ChannelFolder, writer: SessionWriter): Patience {
