@@ -43,8 +43,7 @@ describe.skipIf(!hasCommand('go') && !existsSync(local))("Go's crypto/tls", () =
     for (const side of ['http_server_duration', 'http_client_duration']) {
       const of = responses.filter((data) => side in data);
       expect(of).toHaveLength(COUNT);
-      // By HTTP/2 an answer that another thread records before its request stays without it (docs/design/protocols.md).
-      if (flavor === '1.1') expect(of.map((data) => data.http_target).sort()).toEqual(paths);
+      expect(of.map((data) => data.http_target).sort()).toEqual(paths);
       for (const data of of) expect(data).toMatchObject({http_flavor: flavor, http_status_code: 200});
     }
     for (const data of seen.events('http.req')) expect(data.http_scheme).toBe('https');
