@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "inject/crash.h"
+#include "inject/helper.h"
 
 #define THREADS 4096
 
@@ -214,35 +215,21 @@ static int seize_all(pid_t pid)
 	return any ? 0 : -EPERM;
 }
 
+struct watched {
+	pid_t pid;
+	const struct sc_crash_options *options;
+};
+
+static void watch(void *arg, int ready)
+{
+	const struct watched *w = arg;
+	int err = seize_all(w->pid);
+
+	if (sc_helper_ready(ready, err) && err == 0)
+		sc_crash_watch(w->options);
+}
+
 int sc_crash_watch_process(pid_t pid, const struct sc_crash_options *options)
 {
-	int p[2], err = -EPERM, status;
-	pid_t child;
-
-	if (pipe2(p, O_CLOEXEC) < 0)
-		return -errno;
-	child = fork();
-	if (child == 0) {
-		setsid();
-		if (fork() == 0) {
-			int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-			close(p[0]);
-			for (int fd = 0; null >= 0 && fd < 3; fd++)
-				dup2(null, fd);
-			err = seize_all(pid);
-			if (write(p[1], &err, sizeof(err)) == sizeof(err) && err == 0) {
-				close(p[1]);
-				sc_crash_watch(options);
-			}
-		}
-		_exit(0);
-	}
-	close(p[1]);
-	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
-	if (child < 0 || read(p[0], &err, sizeof(err)) != sizeof(err))
-		err = -EAGAIN;
-	close(p[0]);
-	return err;
+	return sc_helper_start(watch, &(struct watched){pid, options});
 }

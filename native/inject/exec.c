@@ -16,11 +16,11 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "inject/crash.h"
+#include "inject/helper.h"
 #include "inject/target.h"
 
 static void note(const char *path, const char *text)
@@ -71,38 +71,43 @@ static int inject(struct sc_target *t, pid_t pid, pid_t proc, const struct sc_ex
 			: err;
 }
 
-static void help(pid_t pid, pid_t proc, int ready, const struct sc_exec_help *h)
+struct becoming {
+	pid_t pid; /* as fork() told it */
+	pid_t proc; /* its number in the /proc that we see */
+	const struct sc_exec_help *help;
+};
+
+static void help(void *arg, int ready)
 {
+	const struct becoming *b = arg;
+	const struct sc_exec_help *h = b->help;
 	long children = PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
 	long options = PTRACE_O_TRACEEXEC | (h->crash ? children : 0);
 	struct sc_inject_error error = {""};
 	struct sc_target t = {.mem = -1, .err = &error};
-	char byte = 0, text[700];
-	int err = ptrace(PTRACE_SEIZE, pid, 0, options) < 0 ? -errno : 0;
+	char text[700];
+	int err = ptrace(PTRACE_SEIZE, b->pid, 0, options) < 0 ? -errno : 0;
 
-	if (err < 0)
-		byte = 1;
-	if (write(ready, &byte, 1) != 1 || byte)
+	if (!sc_helper_ready(ready, err) || err < 0)
 		return;
-	close(ready);
-	err = wait_exec(pid);
+	err = wait_exec(b->pid);
 	if (err == -ESRCH)
 		return;
 	if (h->libscope) {
 		if (err == 0)
-			err = inject(&t, pid, proc, h);
+			err = inject(&t, b->pid, b->proc, h);
 		if (err < 0) {
-			snprintf(text, sizeof(text), "process %d runs unscoped: %s", (int)pid,
+			snprintf(text, sizeof(text), "process %d runs unscoped: %s", (int)b->pid,
 				 error.text[0] ? error.text : strerror(-err));
 			note(h->notes, text);
 		}
 	} else {
-		sc_target_take(&t, pid, proc);
+		sc_target_take(&t, b->pid, b->proc);
 	}
 	/* The watch finds its processes by their numbers in /proc. */
-	if (h->crash && proc != pid)
+	if (h->crash && b->proc != b->pid)
 		note(h->notes, "no crash files: the /proc here is not that of the program's pid namespace");
-	if (!h->crash || proc != pid) {
+	if (!h->crash || b->proc != b->pid) {
 		sc_target_release(&t);
 		return;
 	}
@@ -112,41 +117,14 @@ static void help(pid_t pid, pid_t proc, int ready, const struct sc_exec_help *h)
 
 int sc_inject_next_exec(const struct sc_exec_help *h)
 {
-	pid_t self = getpid(), proc = sc_proc_self(), child;
-	int p[2], status, err = 0;
-	char byte = 1;
+	struct becoming self = {getpid(), sc_proc_self(), h};
+	int err;
 
-	if (!proc)
+	if (!self.proc)
 		return -ENOENT;
-	if (pipe2(p, O_CLOEXEC) < 0)
-		return -errno;
 	/* Where yama restricts ptrace to descendants, our consent is what makes it allowed. */
 	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
-	child = fork();
-	if (child == 0) {
-		setsid();
-		if (fork() == 0) {
-			/* The terminal's and the pipes' other ends must not be held open by us. */
-			int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-			close(p[0]);
-			for (int fd = 0; null >= 0 && fd < 3; fd++)
-				dup2(null, fd);
-			if (p[1] != 3 && dup2(p[1], 3) == 3)
-				p[1] = 3;
-			syscall(SYS_close_range, 4u, ~0u, 0u);
-			help(self, proc, p[1], h);
-		}
-		_exit(0);
-	}
-	if (child < 0)
-		err = -errno;
-	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
-	close(p[1]);
-	if (err == 0 && (read(p[0], &byte, 1) != 1 || byte))
-		err = -EPERM;
-	close(p[0]);
+	err = sc_helper_start(help, &self);
 	/* The helper is there: nobody else needs our consent, and the program we become shall not inherit it. */
 	prctl(PR_SET_PTRACER, 0, 0, 0, 0);
 	return err;
