@@ -10,7 +10,7 @@
 namespace scope {
 namespace {
 
-/* Standard streams are no files that a program opened. */
+/* A standard stream that the program did not open is no file of its. */
 constexpr int32_t kFirstFileFd = 3;
 /* Digits of the object in `_channel`, at least: src/relay/sources/channel-id.ts. */
 constexpr unsigned kObjectDigits = 6;
@@ -230,8 +230,6 @@ void FileLines::Open(const struct sc_record &record, Run &run)
 		file.owner = info.uid;
 		file.group = info.gid;
 	}
-	if (record.fd < kFirstFileFd)
-		return;
 	Begin(open_, record, file, run);
 	End(record, run);
 }
@@ -244,7 +242,7 @@ void FileLines::Close(const struct sc_record &record, Run &run)
 	OpenFile unnamed;
 
 	files_->Closed(record.object);
-	if (record.fd < kFirstFileFd || (!known && path.empty()))
+	if (!known && (record.fd < kFirstFileFd || path.empty()))
 		return;
 	/* Open before the records began: the close tells its path. */
 	if (!known)

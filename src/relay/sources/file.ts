@@ -5,7 +5,7 @@ import {callName} from '../calls.js';
 import {fileData, type Traffic} from './file-data.js';
 import type {Image, OpenFile, Source, SourceKind} from './source.js';
 
-/** Standard streams are no files that a program opened. */
+/** A standard stream that the program did not open is no file of its. */
 const FIRST_FILE_FD = 3;
 
 class FileSource implements Source {
@@ -38,16 +38,15 @@ class FileSource implements Source {
       group: known ? info.gid : 0,
     };
     image.opened(record.object, file);
-    if (record.fd < FIRST_FILE_FD) return;
     if (this.#events) this.#event('fs.open', record, file);
     this.#single('fs.open', record, file.path);
   }
 
   #close(record: RecordCursor): void {
     const image = this.#image;
-    const file = image.file(record.object) ?? unnamed(record.text());
+    const file = image.file(record.object) ?? unnamed(record);
     image.closed(record.object);
-    if (file === undefined || record.fd < FIRST_FILE_FD) return;
+    if (file === undefined) return;
     if (this.#events) {
       const {rxBytes, rxOps, txBytes, txOps, ticks} = record.close();
       const ops = rxOps + txOps;
@@ -84,7 +83,9 @@ class FileSource implements Source {
 }
 
 /** A file that was open before the records began: the close tells its path, if anything does. */
-function unnamed(path: string): OpenFile | undefined {
+function unnamed(record: RecordCursor): OpenFile | undefined {
+  if (record.fd < FIRST_FILE_FD) return undefined;
+  const path = record.text();
   return path === '' ? undefined : {path, kind: KIND.FILE, perms: 0, owner: 0, group: 0};
 }
 

@@ -58,13 +58,19 @@ describe('files', () => {
     expect(close!.channel).toBe(open!.channel);
   });
 
-  it('closed on a standard stream, or never seen opened and nameless, give nothing', () => {
+  it('of which nothing is known but a standard stream, or not even a name, give nothing', () => {
+    const payload = Buffer.concat([closeStruct({}), Buffer.from('/dev/null')]);
     const relay = relayOf([
-      makeOpen('/tmp/x', {fd: 1, object: 9}),
-      makeClose({}, {fd: 1, object: 9}),
+      makeRecord({type: REC.CLOSE, nr: 3, fd: 0, object: 9, payload}),
       makeClose({}, {fd: 7, object: 77}),
     ]);
     expect(relay.events()).toEqual([]);
+  });
+
+  it('that a program opened as its standard output are files', () => {
+    const relay = relayOf([makeOpen('/tmp/x', {fd: 1, object: 9}), makeClose({}, {fd: 1, object: 9})]);
+    expect(relay.events('fs.open')[0]!.data).toMatchObject({file: '/tmp/x'});
+    expect(relay.events('fs.close')[0]!.data).toMatchObject({file: '/tmp/x'});
   });
 
   it('opened before the records began are named by their close', () => {

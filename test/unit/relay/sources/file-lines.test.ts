@@ -127,7 +127,12 @@ describe('lines made by the addon', () => {
     expect(lines).toHaveLength(PATHS.length * 2);
   });
 
-  it('leave out failed opens and standard streams, and name a file by its close', () => {
+  const foundOpen = (fd: number, tsc: number) => {
+    const payload = Buffer.concat([closeStruct({}), Buffer.from('/before')]);
+    return makeRecord({type: REC.CLOSE, fd, object: fd + 100, tsc, nr: 999, payload});
+  };
+
+  it('leave out failed opens and streams that were not opened, and name a file by its close', () => {
     const lines = same((folder) => [
       [
         folder.add(memoryChannel(1)),
@@ -135,18 +140,14 @@ describe('lines made by the addon', () => {
         makeOpen('/null', {fd: 0, object: 2, tsc: 2}),
         makeClose({}, {fd: 0, object: 2, tsc: 3}),
         makeClose({}, {fd: 9, object: 3, tsc: 4}),
-        makeRecord({
-          type: REC.CLOSE,
-          fd: 9,
-          object: 4,
-          tsc: 5,
-          nr: 999,
-          payload: Buffer.concat([closeStruct({}), Buffer.from('/before')]),
-        }),
+        foundOpen(1, 5),
+        foundOpen(9, 6),
       ],
     ]);
-    expect(lines).toHaveLength(1);
-    expect(JSON.parse(lines[0]!).body.data).toMatchObject({file: '/before', op: 'unknown'});
+    const data = lines.map((line) => JSON.parse(line).body.data);
+    expect(data).toHaveLength(3);
+    expect(data[1]).toMatchObject({file: '/null', op: 'close'});
+    expect(data[2]).toMatchObject({file: '/before', op: 'unknown'});
   });
 
   it('stand in the order of the records among other events, also when the batch is done in pieces', () => {
