@@ -60,6 +60,8 @@ Napi::Object Header(Napi::Env env, const struct sc_header &from)
 	number("startTsc", static_cast<double>(from.start_tsc));
 	number("startTime", static_cast<double>(from.start_sec) + from.start_nsec / 1e9);
 	number("monotonic", static_cast<double>(from.mono_ns) / 1e9);
+	number("startCpu", static_cast<double>(from.start_cpu_ns) / 1e9);
+	number("cpuBefore", static_cast<double>(from.before_cpu_ns) / 1e9);
 	number("pidNs", static_cast<double>(from.pid_ns));
 	number("origin", from.origin);
 	number("parentStartTsc", static_cast<double>(from.parent_start_tsc));

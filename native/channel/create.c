@@ -137,6 +137,14 @@ static void make_name(uint64_t tsc)
 	sc_put_hex(sc_chan.name + n, tsc);
 }
 
+/* What the launcher used before it became us: not the program's. */
+static uint64_t launcher_cpu_ns(void)
+{
+	uint64_t word = atomic_load_explicit(&sc_chan.hub->launched, memory_order_relaxed);
+
+	return word >> 32 == (uint32_t)sc_chan.pid ? (word & 0xffffffff) * 1000 : 0;
+}
+
 static void fill_header(struct sc_header *h, uint32_t origin)
 {
 	struct timespec now;
@@ -155,6 +163,9 @@ static void fill_header(struct sc_header *h, uint32_t origin)
 	h->start_nsec = (uint32_t)now.tv_nsec;
 	sc_sys_clock(CLOCK_MONOTONIC, &now);
 	h->mono_ns = nanoseconds(&now);
+	if (sc_sys_clock(CLOCK_PROCESS_CPUTIME_ID, &now) == 0)
+		h->start_cpu_ns = nanoseconds(&now);
+	h->before_cpu_ns = launcher_cpu_ns();
 	h->origin = origin;
 	h->control = sc_chan.hub->control;
 	atomic_store_explicit(&h->state, SC_STATE_LIVE, memory_order_relaxed);

@@ -47,6 +47,7 @@ static const struct {
 	{SYS_readlink, {0, 0, 64, 0, 0, 0}},
 	{SYS_futex, {0, 1, 1, 0, 0, 0}},
 	{SYS_clock_gettime, {1, 0, 0, 0, 0, 0}},
+	{SYS_clock_gettime, {2, 0, 0, 0, 0, 0}},
 	{SYS_getpid, {0, 0, 0, 0, 0, 0}},
 	{SYS_getppid, {0, 0, 0, 0, 0, 0}},
 	{SYS_gettid, {0, 0, 0, 0, 0, 0}},

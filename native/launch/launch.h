@@ -45,6 +45,8 @@ void sc_session_drop(const struct sc_session *s);
 
 /* Makes SCOPE_DIR/hub with the default control block when it is absent. 0 or -errno. */
 int sc_hub_default(const struct sc_session *s, const struct sc_install *in);
+/* Before the exec of a program: what we have used of the processor is not the program's. */
+void sc_hub_launching(const char *channels);
 
 /* Starts the session relay in the background, in a session of its own. hub_dir: an open folder, -1: s->channels. 0 or -errno. */
 int sc_relay_start(const struct sc_session *s, const struct sc_install *in, int hub_dir);

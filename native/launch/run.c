@@ -189,6 +189,7 @@ int sc_run_exec(const struct sc_install *in, const struct sc_session *s, const c
 	else
 		note_unscoped(s, path);
 	help_next_exec(s, in, path);
+	sc_hub_launching(s->channels);
 	execv(path, argv);
 	if (errno == ENOEXEC) { /* a script without #!: a shell runs it, as it would itself */
 		size_t argc = 0;
@@ -227,6 +228,7 @@ int sc_inject_exec(const char *path, char **argv)
 	if (dir && *dir && sc_install_look(&in) == 0) {
 		snprintf(notes, sizeof(notes), "%s/notes", dir);
 		ask_for_help(&(struct sc_exec_help){.libscope = in.libscope, .dir = dir, .notes = notes}, path);
+		sc_hub_launching(dir);
 	}
 	execv(path, argv);
 	return errno == ENOENT ? 127 : 126;

@@ -147,6 +147,8 @@ static void exec_pre(struct sc_call *c)
 	if (sc_enter(&x)) {
 		sc_count_call(&x, c->nr);
 		sc_count(&x, SC_C_PROC_EXEC, 1);
+		/* The next image goes on counting where this one ends. */
+		sc_record_usage(&x, SC_REC_SAMPLE, NULL);
 		record_exec(&x, c, 0);
 		atomic_store_explicit(&x.head->state, SC_STATE_EXEC, memory_order_release);
 	} else {

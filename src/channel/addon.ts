@@ -15,6 +15,8 @@ export interface NativeHeader {
   startTime: number;
   /** CLOCK_MONOTONIC at startTsc, seconds. */
   monotonic: number;
+  startCpu: number;
+  cpuBefore: number;
   pidNs: number;
   /** One of ORIGIN. */
   origin: number;

@@ -53,6 +53,8 @@ function headerOf(found: NativeChannel): ChannelHeader {
     startTsc: found.tsc,
     startTime: 0,
     monotonic: 0,
+    startCpu: 0,
+    cpuBefore: 0,
     pidNs: 0,
     origin: ORIGIN.LAUNCH,
     parentStartTsc: 0,

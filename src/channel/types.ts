@@ -33,6 +33,10 @@ export interface ChannelHeader {
   startTsc: number;
   /** Seconds since the epoch. */
   startTime: number;
+  /** Processor time that the process had used at the start, seconds. */
+  startCpu: number;
+  /** Of it, what the launcher used before it became this image. */
+  cpuBefore: number;
   /** Inode of the pid namespace; 0: unknown. */
   pidNs: number;
   origin: ChannelOrigin;

@@ -134,6 +134,8 @@ export function memoryChannel(key: number, change: Partial<MemoryChannel> = {}):
       gid: 0,
       startTsc: key * 1000,
       startTime: EPOCH + 0.5,
+      startCpu: 0,
+      cpuBefore: 0,
       pidNs: 1,
       origin: 'launch',
       parentStartTsc: 0,

@@ -159,7 +159,9 @@ struct sc_header {
 	uint32_t origin;                /* enum sc_origin */
 	uint64_t parent_start_tsc;      /* start_tsc of the parent's channel when forked, else 0 */
 	uint8_t boot_id[16];
-	uint8_t pad0[4096 - 208 - 64 - 64];
+	uint64_t start_cpu_ns;          /* CLOCK_PROCESS_CPUTIME_ID at start_tsc */
+	uint64_t before_cpu_ns;         /* of it, what the launcher used that became this image */
+	uint8_t pad0[4096 - 224 - 64 - 64];
 	uint8_t reader[64];             /* w: reader. Scratch of the reader, the library never looks */
 	struct sc_control control;      /* copied from the hub at creation */
 };
@@ -473,7 +475,9 @@ struct sc_hub {
 	char plans[512];               /* folder of patch plans */
 	uint8_t boot_id[16];           /* w: the first library; the whole folder has the same */
 	SC_ATOMIC(uint32_t) boot_id_known;
-	uint8_t pad0[4096 - 40 - 64 - 3 * 512 - 20];
+	SC_ATOMIC(uint32_t) reserved1;
+	SC_ATOMIC(uint64_t) launched;  /* w: launcher before its exec. Its pid << 32 | microseconds it has used */
+	uint8_t pad0[4096 - 40 - 64 - 3 * 512 - 32];
 	struct sc_dfa file_watch;
 };
 SC_ASSERT(sizeof(struct sc_hub) == 4096 + SC_DFA_MAX, "sc_hub");

@@ -19,6 +19,7 @@ export interface ProcessState {
 export class ProcessSource implements Source {
   readonly #image: Image;
   #sample: ProcSample | undefined;
+  #sampledAt: number | undefined;
   readonly #cpuBefore: () => number;
   #state: ProcessState | undefined;
   /** The image ended by itself and said how it was. */
@@ -39,7 +40,10 @@ export class ProcessSource implements Source {
   refresh(): void {
     const {channel} = this.#image;
     if (this.#exited || channel.hostPid === 0 || channel.state !== 'live') return;
-    this.#sample = sampleProcess(channel.hostPid) ?? this.#sample;
+    const sample = sampleProcess(channel.hostPid);
+    if (sample === undefined) return;
+    this.#sample = sample;
+    this.#sampledAt = undefined;
   }
 
   /** proc.start: a fresh image's first metric. */
@@ -64,7 +68,10 @@ export class ProcessSource implements Source {
       this.#sample = fromExit(record.exit());
       this.#exited = true;
       this.#image.process.endTime = this.#image.time(record);
-    } else if (record.type === REC.SAMPLE) this.#sample = fromExit(record.exit());
+    } else if (record.type === REC.SAMPLE) {
+      this.#sample = fromExit(record.exit());
+      this.#sampledAt = this.#image.time(record);
+    }
   }
 
   report(now: number, final: boolean): void {
@@ -74,7 +81,9 @@ export class ProcessSource implements Source {
     const time = final ? (this.#image.process.endTime ?? now) : now;
     const last = this.state;
     const cpu = Math.max(0, sample.cpuUs - last.cpuUs);
-    const elapsedUs = Math.max(1, (time - last.reportedAt) * 1e6);
+    // Before an exec it measures itself: the end is seen later.
+    const until = final && !this.#exited ? (this.#sampledAt ?? time) : time;
+    const elapsedUs = Math.max(1, (until - last.reportedAt) * 1e6);
     const percent = Math.round((cpu / elapsedUs) * 1e6) / 1e4;
     const user = userShare(sample, last, cpu);
     const put = (name: string, value: number, parts?: MetricPart[]) =>
@@ -98,8 +107,12 @@ export class ProcessSource implements Source {
 
   get state(): ProcessState {
     if (this.#state !== undefined) return this.#state;
-    const cpuUs = this.#cpuBefore();
-    return {cpuUs, ...(cpuUs === 0 ? {userUs: 0} : {}), reportedAt: this.#image.process.startTime};
+    const {origin, startCpu, cpuBefore} = this.#image.channel.header;
+    const before = Math.round((origin === 'attach' ? startCpu : cpuBefore) * 1e6);
+    const cpuUs = Math.max(this.#cpuBefore(), before);
+    // Until its channel was made it ran at least for as long as it used the processor: it had one thread.
+    const reportedAt = this.#image.process.startTime - Math.max(0, startCpu - cpuUs / 1e6);
+    return {cpuUs, ...(cpuUs === 0 ? {userUs: 0} : {}), reportedAt};
   }
 
   set state(state: ProcessState) {
