@@ -19,9 +19,35 @@ struct header {
 	uint64_t names, units, file_names, pcs, table; /* offsets from the header */
 };
 
-/* mov %rsi,%r10; mov %rdi,%rdx; mov %rcx,%rsi; mov %rbx,%rdi; syscall; cmp $-4095,%rax */
-static const uint8_t call6_code[] = { 0x49, 0x89, 0xf2, 0x48, 0x89, 0xfa, 0x48, 0x89, 0xce, 0x48,
-				      0x89, 0xdf, 0x0f, 0x05, 0x48, 0x3d, 0x01, 0xf0, 0xff, 0xff };
+/*
+ * The functions that make the calls whose number they are given, from where the arguments are loaded to
+ * `syscall; cmp $-4095,%rax`. From Go 1.19 on only the first: arguments come in registers. Before, each has
+ * its own, with the arguments on the stack. The number, at 8(%rsp), is loaded first by one of them only.
+ */
+#define SYSCALL "\x0f\x05\x48\x3d\x01\xf0\xff\xff"
+#define LOAD_NR "\x48\x8b\x44\x24\x08"
+#define LOAD_3  "\x48\x8b\x7c\x24\x10\x48\x8b\x74\x24\x18\x48\x8b\x54\x24\x20"
+#define LOAD_6  LOAD_3 "\x4c\x8b\x54\x24\x28\x4c\x8b\x44\x24\x30\x4c\x8b\x4c\x24\x38"
+
+struct code {
+	const char *bytes;
+	uint32_t len, head; /* len up to the syscall and the comparison; head: bytes of the function before */
+};
+#define CODE(head, bytes) { bytes, sizeof(bytes) - 1, head }
+
+static const struct code in_registers =
+	CODE(0, "\x49\x89\xf2\x48\x89\xfa\x48\x89\xce\x48\x89\xdf" SYSCALL);
+static const struct code on_stack = CODE(0, LOAD_NR LOAD_6 SYSCALL);
+
+/* Go 1.18, package syscall; the first two tell the scheduler before (`call entersyscall`). */
+static const struct {
+	const char *name;
+	struct code code;
+} of_118[SC_GO_CALLS - 1] = {
+	{ "syscall.Syscall", CODE(5, LOAD_3 LOAD_NR SYSCALL) },
+	{ "syscall.Syscall6", CODE(5, LOAD_6 LOAD_NR SYSCALL) },
+	{ "syscall.RawSyscall", CODE(0, LOAD_3 LOAD_NR SYSCALL) },
+};
 
 static int is_header(const struct header *h, uint64_t room)
 {
@@ -52,8 +78,8 @@ static int find_header(const struct sc_elf *elf, uint64_t *va)
 	return -ENOENT;
 }
 
-/* The only place with the code of Syscall6; 0: none, or more than one. */
-static uint64_t find_call6(const struct sc_elf *elf)
+/* The only place of the text with such code; 0: none, or more than one. */
+static uint64_t find_code(const struct sc_elf *elf, const struct code *code)
 {
 	uint64_t found = 0;
 
@@ -63,8 +89,8 @@ static uint64_t find_call6(const struct sc_elf *elf)
 
 		if (p->p_type == PT_LOAD && (p->p_flags & PF_X))
 			b = sc_elf_at(elf, p->p_vaddr, p->p_filesz);
-		for (uint64_t at = 0; b && at + sizeof(call6_code) <= p->p_filesz; at++) {
-			if (b[at] != 0x49 || memcmp(b + at, call6_code, sizeof(call6_code)))
+		for (uint64_t at = 0; b && at + code->len <= p->p_filesz; at++) {
+			if (b[at] != (uint8_t)code->bytes[0] || memcmp(b + at, code->bytes, code->len))
 				continue;
 			if (found)
 				return 0;
@@ -72,6 +98,11 @@ static uint64_t find_call6(const struct sc_elf *elf)
 		}
 	}
 	return found;
+}
+
+static uint64_t call_in(uint64_t function, const struct code *code)
+{
+	return function + code->head + code->len - (sizeof(SYSCALL) - 1);
 }
 
 static int is_call6(const char *name)
@@ -122,11 +153,63 @@ int sc_go_is_noted(const struct sc_elf *elf)
 	return 0;
 }
 
+/* What is looked for by name, as offsets into the text: its address is known when all names were seen. */
+struct found {
+	uint32_t call6, end;
+	uint32_t tls[2], tls_end[2];
+	uint32_t of_118[SC_GO_CALLS - 1];
+};
+
+static void find_names(const struct sc_elf *elf, uint64_t va, const struct header *h, const struct sc_go *go,
+		       struct found *f)
+{
+	memset(f, 0, sizeof(*f));
+	f->end = entry_offset(elf, go->table, go->functions);
+	for (uint32_t n = 0; n < go->functions; n++) {
+		const char *name = name_of(elf, va, h, n);
+		uint32_t at = entry_offset(elf, go->table, n);
+		int tls = sc_streq(name, "crypto/tls.(*Conn).Read")  ? 0 :
+			  sc_streq(name, "crypto/tls.(*Conn).Write") ? 1 :
+								       -1;
+
+		if (tls >= 0) {
+			f->tls[tls] = at;
+			f->tls_end[tls] = entry_offset(elf, go->table, n + 1);
+		}
+		if (!f->call6 && is_call6(name))
+			f->call6 = at;
+		for (int i = 0; i < SC_GO_CALLS - 1; i++)
+			if (sc_streq(name, of_118[i].name))
+				f->of_118[i] = at;
+	}
+}
+
+/* Go 1.18: the functions of package syscall that are in the program have the bytes that are known. */
+static int add_118(const struct sc_elf *elf, struct sc_go *go, const struct found *f)
+{
+	int n = 1;
+
+	for (int i = 0; i < SC_GO_CALLS - 1; i++) {
+		const struct code *code = &of_118[i].code;
+		uint64_t function = go->text + f->of_118[i];
+		const uint8_t *b = sc_elf_at(elf, function + code->head, code->len);
+
+		if (!f->of_118[i])
+			continue;
+		if (!b || memcmp(b, code->bytes, code->len))
+			return -ENOTSUP;
+		go->call[n++] = call_in(function, code);
+	}
+	return 0;
+}
+
 int sc_go_find(const struct sc_elf *elf, struct sc_go *go)
 {
 	const Elf64_Phdr *tls = sc_elf_segment(elf, PT_TLS);
+	const struct code *code = &in_registers;
 	const struct header *h;
-	uint64_t va;
+	struct found f;
+	uint64_t va, call6;
 
 	memset(go, 0, sizeof(*go));
 	go->is_go = sc_go_is_noted(elf);
@@ -138,31 +221,29 @@ int sc_go_find(const struct sc_elf *elf, struct sc_go *go)
 	go->is_go = 1;
 	/* The linker gives g the word below %fs when the program has no other thread-local data. */
 	go->g_in_fs = !tls || tls->p_memsz == 8;
-	go->call6 = find_call6(elf);
 	h = (const struct header *)sc_elf_at(elf, va, sizeof(*h));
-	if (!go->call6 || !h)
+	call6 = find_code(elf, code);
+	/* Before 1.19 g is not always in r14 where these functions are called. */
+	if (!call6 && h && h->magic == MAGIC_118 && go->g_in_fs) {
+		code = &on_stack;
+		call6 = find_code(elf, code);
+	}
+	if (!call6 || !h)
 		return -ENOTSUP;
 	go->functions = (uint32_t)h->functions;
 	go->table = va + h->table;
-	for (uint32_t n = 0; n < go->functions; n++) {
-		const char *name = name_of(elf, va, h, n);
-		int tls = sc_streq(name, "crypto/tls.(*Conn).Read")  ? 0 :
-			  sc_streq(name, "crypto/tls.(*Conn).Write") ? 1 :
-								       -1;
-
-		if (tls >= 0) { /* relative to the text until that is known */
-			go->tls[tls] = entry_offset(elf, go->table, n);
-			go->tls_end[tls] = entry_offset(elf, go->table, n + 1);
-		}
-		if (!go->text && is_call6(name)) {
-			go->text = go->call6 - entry_offset(elf, go->table, n);
-			go->end = go->text + entry_offset(elf, go->table, go->functions);
-		}
-	}
+	find_names(elf, va, h, go, &f);
+	if (!f.call6)
+		return -ENOTSUP;
+	go->text = call6 - f.call6;
+	go->end = go->text + f.end;
+	go->call[0] = call_in(call6, code);
 	for (int i = 0; i < 2; i++) {
-		go->tls_end[i] += go->tls[i] ? go->text : 0;
-		go->tls[i] += go->tls[i] ? go->text : 0;
+		go->tls[i] = f.tls[i] ? go->text + f.tls[i] : 0;
+		go->tls_end[i] = f.tls[i] ? go->text + f.tls_end[i] : 0;
 	}
+	if (code == &on_stack && add_118(elf, go, &f))
+		return -ENOTSUP;
 	return go->end > go->text && go->text >= elf->lo && go->end <= elf->hi ? 0 : -ENOTSUP;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where the Go code of an executable is, by .gopclntab, which every Go program carries, stripped or
- * not (Go 1.19 and later). Go code has no red zone, small stacks and its own calling convention, so
+ * not (Go 1.18 and later). Go code has no red zone, small stacks and its own calling convention, so
  * its sites get other stubs than C code.
  */
 #ifndef SCOPE_ELF_GOTAB_H
@@ -9,9 +9,11 @@
 
 #include "elf/image.h"
 
+#define SC_GO_CALLS 4
+
 struct sc_go {
 	uint64_t text, end;  /* Go code: virtual addresses; 0, 0: not understood */
-	uint64_t call6;      /* Syscall6 */
+	uint64_t call[SC_GO_CALLS]; /* the `syscall`s whose number the caller gives; 0: fewer than that */
 	uint64_t table;      /* of functions */
 	uint32_t functions;
 	uint64_t tls[2], tls_end[2]; /* crypto/tls.(*Conn).Read, Write; 0: not in the program */

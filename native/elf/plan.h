@@ -24,7 +24,7 @@
 #include "elf/image.h"
 
 #define SC_PLAN_MAGIC   0x314e4c5045504353ull /* "SCPEPLN1" */
-#define SC_PLAN_VERSION 5u /* raised with every change of the layout or of what emit.h makes */
+#define SC_PLAN_VERSION 6u /* raised with every change of the layout or of what emit.h makes */
 #define SC_SITES_MAX    4096u
 #define SC_SITE_BYTES   36u
 #define SC_PRE_MAX      16u
@@ -33,7 +33,7 @@
 enum sc_site_kind {
 	SC_SITE_CALL = 1,    /* a `syscall` instruction, left in place */
 	SC_SITE_CANCEL = 2,  /* a `call __syscall_cancel_arch` of glibc 2.41 and later */
-	SC_SITE_GO_CALL6 = 3,/* Go's Syscall6: number in rax before, both windows */
+	SC_SITE_GO_CALL6 = 3,/* Go's Syscall6 and its like: number in rax before, both windows */
 	SC_SITE_GO_LEAF = 4, /* a function of Go's runtime with one fixed call */
 	SC_SITE_EARLY = 5,   /* the instruction that loads the number of an exit: a pre window only */
 	SC_SITE_MOVED = 6,   /* the window begins with the syscall itself: the stub makes it */

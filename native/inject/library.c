@@ -360,7 +360,7 @@ int sc_target_inject(struct sc_target *t, const struct sc_inject_what *what, int
 		sc_target_fail(t, -err, "the library's start in process %d failed: %s", (int)t->pid, strerror(-err));
 	else if (in->result == -EOPNOTSUPP)
 		err = sc_target_fail(t, EOPNOTSUPP,
-				     "the version of Go of process %d is not known (before 1.19, or newer than this scope)",
+				     "the version of Go of process %d is not known (before 1.18, or newer than this scope)",
 				     (int)t->pid);
 	else if (in->result < 0)
 		err = sc_target_fail(t, -in->result, "the library could not work in process %d: %s", (int)t->pid,

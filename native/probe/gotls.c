@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Plaintext of Go's crypto/tls: which descriptor a *tls.Conn is on. The way there is the same in Go
- * 1.19 … 1.27:
+ * 1.18 … 1.27:
  *
  *     tls.Conn { conn net.Conn = { itab, data } }      data -> net.TCPConn { fd *netFD }
  *     netFD { pfd poll.FD { fdmu 16 bytes, Sysfd int, …, IsStream, ZeroReadIsEOF, isFile bool },

@@ -56,7 +56,7 @@ export function diagnoseKernel(kernel: KernelFacts): Finding[] {
   return found;
 }
 
-const isOldGo = (elf: ElfFacts): boolean => /before|^go1\.18(\D|$)/.test(elf.goVersion ?? '');
+const isOldGo = (elf: ElfFacts): boolean => /before/.test(elf.goVersion ?? '');
 
 /** Why the kernel will make the loader ignore LD_PRELOAD. */
 export interface Rights {

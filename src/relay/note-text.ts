@@ -8,7 +8,7 @@ const FILTERED =
 const texts: Partial<Record<number, (arg: number) => string>> = {
   [NOTE.NO_PLAN]: (arg) => `its code could not be patched (error ${arg}): nothing of it is seen`,
   [NOTE.GO_VERSION]: () =>
-    'its version of Go is not known (before 1.19, or newer than this scope): the calls of Go code are not seen',
+    'its version of Go is not known (before 1.18, or newer than this scope): the calls of Go code are not seen',
   [NOTE.SECCOMP]: (arg) =>
     ['', 'a strict seccomp filter: from there on nothing of it is seen', FILTERED][arg] ?? '',
   [NOTE.NO_LIBRARY]: () =>

@@ -154,12 +154,23 @@ matrix() {
 	mv "$cache/go.part" "$cache/go-programs"
 }
 
-# Real Go programs of versions that Debian has no toolchain of: 1.20; and 1.16 and 1.18, which are not understood.
+# Real Go programs of versions that Debian has no toolchain of: 1.20 and 1.18, the latter also with cgo; and 1.16, which is
+# not understood.
 esbuild() {
 	mkdir -p "$cache/esbuild"
 	cd "$cache/esbuild"
 	npm install --no-save --no-audit --no-fund --ignore-scripts --force --prefix . \
-		go116@npm:esbuild-linux-64@0.8.57 go118@npm:esbuild-linux-64@0.14.38 go120@npm:@esbuild/linux-x64@0.17.19
+		go116@npm:esbuild-linux-64@0.8.57 go118@npm:esbuild-linux-64@0.14.38 go120@npm:@esbuild/linux-x64@0.17.19 \
+		turbo118@npm:turbo-linux-64@1.5.6
+}
+chroma() {
+	rm -rf "$cache/chroma.part"
+	mkdir "$cache/chroma.part"
+	cd "$cache/chroma.part"
+	apt-get download -qq golang-chroma || { apt-get update -qq && apt-get download -qq golang-chroma; }
+	dpkg -x golang-chroma_*.deb .
+	rm -rf "$cache/chroma"
+	mv "$cache/chroma.part" "$cache/chroma"
 }
 
 peer kafka kafka 240 kafka
@@ -172,7 +183,8 @@ peer boringssl boringssl 120 boringssl
 peer nscd nscd/usr/sbin/nscd 120 nscd
 peer grpc grpc/bin/python 180 grpc
 for release in bullseye trixie sid; do peer "$release" "chroot-$release" 250 "$release"; done
-peer esbuild esbuild/node_modules/go120/bin/esbuild 120 esbuild
+peer esbuild esbuild/node_modules/turbo118/bin/turbo 120 esbuild
+peer chroma chroma/usr/bin/chromad 120 chroma
 # The longest, about two minutes of two cores, comes last.
 peer matrix go-programs/1.27/tls 500 matrix
 exit $status

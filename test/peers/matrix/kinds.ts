@@ -102,6 +102,10 @@ const esbuild = (version: string, name: string): Kind => ({
 
 export const esbuildProgram = (name: string) => join(cache, 'esbuild/node_modules', name, 'bin/esbuild');
 
+/** Programs of Go 1.18 with cgo: a server, and one that starts others. */
+export const chromad = join(cache, 'chroma/usr/bin/chromad');
+export const turbo = join(cache, 'esbuild/node_modules/turbo118/bin/turbo');
+
 export const kinds: Kind[] = [
   inC('glibc', 'gcc', []),
   inC('musl', 'musl-gcc', []),
@@ -111,6 +115,7 @@ export const kinds: Kind[] = [
   ...(goVersions.length > 0 ? goVersions : ['']).flatMap((version) =>
     ['static', 'stripped', 'pie', 'cgo'].map((how) => goKind(version, how)),
   ),
+  esbuild('1.18', 'go118'),
   esbuild('1.20', 'go120'),
   rust('dynamic', []),
   rust('dynamic, stripped', ['-C', 'strip=symbols']),

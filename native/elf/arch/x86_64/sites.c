@@ -374,13 +374,21 @@ static int in_go(const struct sc_text *t, uint64_t at)
 	return t->go && t->va + at >= t->go->text && t->va + at < t->go->end;
 }
 
+static int is_go_call(const struct sc_text *t, uint64_t at)
+{
+	for (int i = 0; i < SC_GO_CALLS; i++)
+		if (t->va + at == t->go->call[i])
+			return 1;
+	return 0;
+}
+
 /*
- * Go makes its calls in Syscall6, in rawVforkSyscall (`pop %r12; syscall; push %r12`: the child uses
- * the same stack) and in small functions of the runtime with a constant number.
+ * Go makes its calls in Syscall6 (and its like, before 1.19), in rawVforkSyscall (`pop %r12; syscall;
+ * push %r12`: the child uses the same stack) and in small functions of the runtime with a constant number.
  */
 static int go_kind(const struct sc_text *t, uint64_t at, struct sc_site *s)
 {
-	if (t->va + at == t->go->call6 + 12) {
+	if (is_go_call(t, at)) {
 		s->kind = SC_SITE_GO_CALL6;
 	} else {
 		s->kind = SC_SITE_GO_LEAF;

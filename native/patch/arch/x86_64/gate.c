@@ -237,7 +237,7 @@ __asm__(".pushsection .text\n"
  * Go: g is the current goroutine, in %fs:-8 (or r14). When this thread runs an ordinary goroutine on
  * that goroutine's stack, the gate changes to the stack of the thread's g0, as the runtime does for
  * its own calls of the vDSO: nothing runs there meanwhile. In a signal handler (gsignal), on g0
- * itself, or with anything unexpected, it stays where it is. Offsets, the same in Go 1.19 … 1.27:
+ * itself, or with anything unexpected, it stays where it is. Offsets, the same in Go 1.18 … 1.27:
  * g.stack.lo 0, .hi 8, g.m 0x30, g.sched.sp 0x38, m.g0 0; m.gsignal 0x50, 0x48 in newer ones.
  * A new thread or process (clone returned 0) is left alone: it has no g of its own yet.
  */
