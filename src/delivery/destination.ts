@@ -47,7 +47,8 @@ export interface Destination {
   /** The queue is full and asks the sources to wait; ready() tells when it has room. */
   readonly blocked: boolean;
   readonly state: DestinationState;
-  readonly queueBytes: number;
+  /** It takes records, and more of them wait than is good for memory: who can let sources wait does. */
+  readonly behind: boolean;
   /** Opens the exporter and begins to send. Records may be pushed before. */
   start(): Promise<void>;
   /**
@@ -73,6 +74,8 @@ export interface Destination {
 /** Chunks are small beside a queue, so that dropping one frees little more than asked for. */
 const CHUNK_RECORDS = 4096;
 const CHUNK_BYTES = 1024 * 1024;
+/** Records that are sent soon die young, and cost the garbage collector nothing. */
+const BEHIND_BYTES = 2 * 1024 * 1024;
 /** Why a record is refused before any peer has seen it. */
 const NO_FORM = 'values that cannot be written';
 /** A thrown error is a fault of the exporter or of the data: tried again this often, then the batch is given up. */
@@ -105,6 +108,9 @@ export function createDestination(
       : undefined;
   // What waits on disk waits as records: they may be sent by a relay with another configuration.
   const queue: Queue = disk ?? createMemoryQueue((items) => renderer?.release(items, true));
+  const behindBytes = Math.min(BEHIND_BYTES, queueSettings.maxBytes / 4);
+  // Sources that wait for a batch to go would fill none that is larger.
+  const dueBytes = Math.min(behindBytes, limits.maxBytes);
   const ledger = createLedger(disk && {...disk.recovered, queued: disk.records});
 
   let state: DestinationState = 'starting';
@@ -152,7 +158,7 @@ export function createDestination(
   /** Milliseconds until a batch is due; 0: now. */
   function untilDue(): number {
     if (queue.records === 0) return Infinity;
-    if (hurry > 0 || queue.records >= limits.maxRecords || queue.bytes >= limits.maxBytes) return 0;
+    if (hurry > 0 || queue.records >= limits.maxRecords || queue.bytes >= dueBytes) return 0;
     return Math.max(0, (queue.oldest ?? 0) + limits.maxWaitMs - clock.now());
   }
 
@@ -385,8 +391,8 @@ export function createDestination(
     get state() {
       return state;
     },
-    get queueBytes() {
-      return queue.bytes;
+    get behind() {
+      return state === 'ok' && queue.bytes > behindBytes;
     },
     async start() {
       if (running !== undefined || ended) return;

@@ -42,9 +42,6 @@ export interface Difference {
   kept: string[];
 }
 
-/** Records that are sent soon die young, and cost the garbage collector nothing. */
-const PRESSED_BYTES = 2 * 1024 * 1024;
-
 interface Running {
   config: ExporterConfig;
   destination: Destination;
@@ -147,10 +144,7 @@ export class Outputs {
 
   /** A destination that takes records is behind: more waits than is good for the memory of short-lived objects. */
   pressed(): boolean {
-    for (const {config, destination} of this.#running.values()) {
-      const {state, queueBytes} = destination;
-      if (state === 'ok' && queueBytes > Math.min(PRESSED_BYTES, config.queue.max_bytes / 4)) return true;
-    }
+    for (const {destination} of this.#running.values()) if (destination.behind) return true;
     return false;
   }
 

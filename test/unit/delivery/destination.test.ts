@@ -38,6 +38,22 @@ test('sends a full batch at once and the rest after the interval', async () => {
   await destination.stop(0);
 });
 
+test('a batch that sources wait for is not kept for others to fill it', async () => {
+  const {clock, exporter, destination} = setup({
+    queue: {maxBytes: 64 * 1024},
+    batch: {maxRecords: 1000, maxBytes: 1024 * 1024, maxWaitMs: 100},
+  });
+  await destination.start();
+  let pushed = 0;
+  for (; !destination.behind && pushed < 500; pushed++) destination.push(events(1));
+  expect(destination.behind).toBe(true);
+  await clock.advance(0);
+  expect(exporter.offered.map((batch) => batch.length)).toEqual([pushed]);
+  expect(destination.behind).toBe(false);
+  expect(accounted(destination.status())).toBe(pushed);
+  await destination.stop(0);
+});
+
 test('repeats a batch with growing pauses and not below what the peer asked', async () => {
   const {clock, exporter, destination} = setup();
   await destination.start();
