@@ -10,6 +10,7 @@ const ANNOTATIONS = [
   'x-unit',
   'x-type',
   'x-regex',
+  'x-template',
   'x-ts',
   'x-partial',
   'x-filled',

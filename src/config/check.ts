@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a schema cannot say: expressions that compile, names that exist, keys that need each other. */
 import {RE2JS} from 're2js';
+import {compileTemplate, TEMPLATE_FIELDS} from '../records/template.js';
 import {type Path, resolve, type SchemaNode, variant} from './schema.js';
 import type {Finding} from './validate.js';
 
@@ -25,21 +26,33 @@ export function slashed(text: string): string | undefined {
   return text.length > 2 && text.startsWith('/') && text.endsWith('/') ? text.slice(1, -1) : undefined;
 }
 
-/** Every text that the schema calls a regular expression or a pattern. */
-function* expressions(value: unknown, schema: SchemaNode | undefined, path: Path): Generator<[Path, string]> {
+function templateError(text: string): string | undefined {
+  const [unknown] = compileTemplate(text).unknown;
+  if (unknown === undefined) return undefined;
+  return `{${unknown}} is not known in a template; there are ${TEMPLATE_FIELDS.map((name) => `{${name}}`).join(', ')}`;
+}
+
+function textError(text: string, node: SchemaNode): string | undefined {
+  if (node['x-template']) return templateError(text);
+  const expression = node['x-regex'] ? text : node.anyOf ? slashed(text) : undefined;
+  return expression === undefined ? undefined : regexError(expression);
+}
+
+/** What is wrong in texts that the schema calls a regular expression, a pattern or a template. */
+function* texts(value: unknown, schema: SchemaNode | undefined, path: Path): Generator<[Path, string]> {
   const node = schema && variant(resolve(schema), value);
   if (!node) return;
   if (typeof value === 'string') {
-    const text = node['x-regex'] ? value : node.anyOf ? slashed(value) : undefined;
-    if (text !== undefined) yield [path, text];
+    const error = textError(value, node);
+    if (error !== undefined) yield [path, error];
   } else if (Array.isArray(value)) {
     for (const [i, item] of value.entries()) {
       const inner = node.items ?? (node.anyOf ? node : undefined);
-      yield* expressions(item, inner, [...path, i]);
+      yield* texts(item, inner, [...path, i]);
     }
   } else if (isData(value)) {
     for (const [key, member] of Object.entries(value)) {
-      yield* expressions(member, node.properties?.[key] ?? (node.additionalProperties || undefined), [
+      yield* texts(member, node.properties?.[key] ?? (node.additionalProperties || undefined), [
         ...path,
         key,
       ]);
@@ -135,10 +148,7 @@ function credentials(auth: Data, path: Path, find: Finding[]): void {
 /** Everything wrong in data whose shape is right (or nearly: parts of the wrong shape are passed over). */
 export function checkMeaning(data: Data, schema: SchemaNode): Finding[] {
   const find: Finding[] = [];
-  for (const [path, text] of expressions(data, schema, [])) {
-    const error = regexError(text);
-    if (error) find.push({path, atKey: false, message: error});
-  }
+  for (const [path, message] of texts(data, schema, [])) find.push({path, atKey: false, message});
   targets(data, find);
   transports(data, [], find);
   exporters(data, find);

@@ -22,6 +22,7 @@ export interface SchemaNode {
   'x-unit'?: 'bytes' | 'milliseconds';
   'x-type'?: 'port';
   'x-regex'?: boolean;
+  'x-template'?: boolean;
   'x-partial'?: boolean;
   'x-filled'?: boolean;
   /** Default that depends on the value of a key before it. */

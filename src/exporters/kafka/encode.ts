@@ -16,7 +16,6 @@ export interface Piece {
 }
 
 export interface KafkaEncoder {
-  readonly unknown: string[];
   /** All records of a kind and process have one topic and key. */
   readonly perProcess: boolean;
   /** Pieces below `maxBytes`, and how many records are too large or have no form. */
@@ -101,7 +100,6 @@ export function createKafkaEncoder(config: KafkaExporterConfig, otlp: OtlpEncode
   }
 
   return {
-    unknown: [...topic.unknown, ...key.unknown],
     perProcess,
     encode(batch, maxBytes, now, wall) {
       const pieces: Piece[] = [];

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Exporter `kafka`: records as messages of Apache Kafka, by kafkajs, idempotent unless told otherwise. */
 import kafkajs, {type KafkaConfig, type Producer} from 'kafkajs';
-import {ScopeError} from '../../base/errors.js';
 import type {KafkaExporterConfig} from '../../config/types.js';
 import type {ExporterContext} from '../../delivery/context.js';
 import type {Rendering, RenderingExporter, SendResult} from '../../delivery/exporter.js';
@@ -10,7 +9,6 @@ import {tlsOptions} from '../../delivery/tls.js';
 import {ByteWriter} from '../../records/byte-writer.js';
 import {isLine, tryWriteRecord} from '../../records/ndjson.js';
 import type {Item} from '../../records/rendered.js';
-import {TEMPLATE_FIELDS} from '../../records/template.js';
 import {loadCodec} from './codecs.js';
 import {createKafkaEncoder, type KafkaEncoder, type Piece} from './encode.js';
 import {halves} from './entry.js';
@@ -72,13 +70,6 @@ export function createExporter(config: KafkaExporterConfig, context: ExporterCon
   installProduce();
   const kafka = new Kafka(clientConfig(config));
   let encoder: KafkaEncoder = createKafkaEncoder(config, undefined);
-  if (encoder.unknown.length > 0) {
-    const known = TEMPLATE_FIELDS.map((name) => `{${name}}`).join(', ');
-    throw new ScopeError(
-      'SCOPE_CONFIG_INVALID',
-      `exporters.${context.name}: {${encoder.unknown[0]}} is not known in a template; there are ${known}`,
-    );
-  }
   const rendering = config.encoding === 'json' && encoder.perProcess ? createLines() : undefined;
   let producer: Producer | undefined;
   let progress: Progress | undefined;

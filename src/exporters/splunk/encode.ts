@@ -14,8 +14,6 @@ export interface Piece {
 }
 
 export interface HecEncoder {
-  /** Unknown placeholders of the templates, for the error message. */
-  readonly unknown: string[];
   /** Pieces of at most `maxBytes` (a larger object stands alone), and how many records have no form. */
   encode(batch: readonly RelayRecord[], maxBytes: number): {pieces: Piece[]; invalid: number};
 }
@@ -80,7 +78,6 @@ export function createHecEncoder(config: SplunkExporterConfig): HecEncoder {
   }
 
   return {
-    unknown: [index, metricsIndex, source, sourcetype, host].flatMap((template) => template.unknown),
     encode(batch, maxBytes) {
       const pieces: Piece[] = [];
       let starts: number[] = [];

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Exporter `splunk`: events and metrics to the HTTP event collector, on request until the indexer acknowledges. */
 import {randomUUID} from 'node:crypto';
-import {ScopeError} from '../../base/errors.js';
 import type {SplunkExporterConfig} from '../../config/types.js';
 import type {ExporterContext} from '../../delivery/context.js';
 import type {PlainExporter, SendResult} from '../../delivery/exporter.js';
 import {compress, createHttpClient, type HttpAnswer, parseUrl, refusal} from '../../delivery/http.js';
 import {tlsOptions} from '../../delivery/tls.js';
-import {TEMPLATE_FIELDS} from '../../records/template.js';
 import type {RelayRecord} from '../../records/types.js';
 import {createHecEncoder, type Piece} from './encode.js';
 
@@ -54,13 +52,6 @@ function after(piece: Piece, index: number): Piece | undefined {
 export function createExporter(config: SplunkExporterConfig, context: ExporterContext): PlainExporter {
   const endpoint = parseUrl(config.endpoint, `exporters.${context.name}.endpoint`);
   const encoder = createHecEncoder(config);
-  if (encoder.unknown.length > 0) {
-    const known = TEMPLATE_FIELDS.map((name) => `{${name}}`).join(', ');
-    throw new ScopeError(
-      'SCOPE_CONFIG_INVALID',
-      `exporters.${context.name}: {${encoder.unknown[0]}} is not known in a template; there are ${known}`,
-    );
-  }
   const client = createHttpClient(tlsOptions(config.tls, endpoint.protocol === 'https:'));
   const channel = randomUUID();
   const base = endpoint.pathname.replace(/\/+$/, '').replace(/\/services\/collector(\/event)?$/, '');

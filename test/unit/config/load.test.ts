@@ -254,6 +254,19 @@ describe('destinations of AppScope 1.x', () => {
 });
 
 describe('errors', () => {
+  it('knows the fields of templates', () => {
+    const known = '{kind}, {host}, {pid}, {proc}, {user}, {container}, {name}, {source}, {sourcetype}';
+    const text = `exporters:
+  bus: {type: kafka, brokers: ["k:9092"], topic: "a.{kind}.{knd}", key: "{host}"}
+  hec: {type: splunk, endpoint: "http://s:8088", token: t, index: "{process}"}
+default: {to: [bus, hec]}
+`;
+    expect(problems(text)).toEqual([
+      `x.yml:2:50: exporters.bus.topic: {knd} is not known in a template; there are ${known}`,
+      `x.yml:3:67: exporters.hec.index: {process} is not known in a template; there are ${known}`,
+    ]);
+  });
+
   it('come all at once, each with its place and what was expected', () => {
     const text = `metric:
   enabled: true

@@ -130,9 +130,3 @@ test('large batches are cut at objects', async () => {
   expect(peer.requests.length).toBe(3);
   expect(peer.requests.flatMap(({body}) => objects(body))).toHaveLength(100);
 });
-
-test('refuses templates it does not know', async () => {
-  await expect(make({index: 'x-{process}'})).rejects.toThrow(
-    'exporters.here: {process} is not known in a template; there are {kind}, {host}',
-  );
-});
