@@ -193,10 +193,11 @@ bool Reader::Pass(uint64_t now_ns, bool &again)
 
 	full_ = false;
 	thorough_ = passes_.load(std::memory_order_relaxed) % kThorough == 0;
-	/* Another one first each time, so that a full spool starves nobody. */
-	turn_ = count ? (turn_ + 1) % count : 0;
-	for (size_t i = 0; i < count && !full_; i++)
-		news |= PassOne(*working_[(turn_ + i) % count], now_ns, again);
+	/* In the order they began: a parent before its children. Where a full spool ended the last pass it goes on. */
+	size_t first = count ? turn_ % count : 0, i = 0;
+	for (; i < count && !full_; i++)
+		news |= PassOne(*working_[(first + i) % count], now_ns, again);
+	turn_ = full_ ? first + i - 1 : 0;
 	passes_.fetch_add(1, std::memory_order_relaxed);
 	if (full_) {
 		fulls_.fetch_add(1, std::memory_order_relaxed);

@@ -46,6 +46,18 @@ describe('a session from launch to query', () => {
     expect(lstatSync(join(dir, 'channels'), {throwIfNoEntry: false})).toBeUndefined();
   });
 
+  it('shows the images of a process, and parents and children, in the order they began', () => {
+    const script = '(exec cat /etc/hostname >/dev/null); exec 3</etc/group; exec cat /etc/passwd >/dev/null';
+    expect(scope.run(['run', '--', 'sh', '-c', script]).status).toBe(0);
+    const opened = json(scope.run(['events', '-a', '-j']).stdout)
+      .filter((e) => e.source === 'fs.open')
+      .map((e) => `${e.proc} ${e.data.file}`);
+    const order = ['sh /etc/group', 'cat /etc/hostname', 'cat /etc/passwd'].map((name) =>
+      opened.indexOf(name),
+    );
+    expect(order.every((at, i) => at >= 0 && (i === 0 || at > order[i - 1]!))).toBe(true);
+  });
+
   it('records as configured from the first call on', () => {
     expect(scope.run(['run', '-v', '9', '--', '/bin/cat', '/etc/hostname']).status).toBe(0);
     const opened = json(scope.run(['metrics', '-m', 'fs.open', '-j']).stdout);
