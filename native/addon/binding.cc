@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "clock.h"
+#include "crc32c.h"
 #include "file_lines.h"
 #include "folder.h"
 #include "layout.h"
@@ -27,6 +28,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports)
 	exports.Set("unixgram", scope::MakeUnixgram(env));
 	exports.Set("Folder", scope::Folder::Define(env));
 	exports.Set("FileLines", scope::FileLines::Define(env));
+	exports.Set("crc32c", Napi::Function::New(env, scope::Crc32cOf));
 	exports.Set("clock", Napi::Function::New(env, Clock));
 	return exports;
 }

@@ -149,6 +149,8 @@ export interface Addon {
     /** What lines end with, by system call number; the last one for all others. */
     setEnds(ends: readonly string[]): void;
   };
+  /** Of bytes `from` to `to`; `soft`: as on machines without the instruction. */
+  crc32c(bytes: Uint8Array, from: number, to: number, soft?: boolean): number;
   /** TSC, CLOCK_MONOTONIC and CLOCK_REALTIME (seconds), read together. */
   clock(out: Float64Array): void;
 }

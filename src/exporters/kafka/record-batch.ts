@@ -6,7 +6,7 @@
  *     attributes i16 | last offset delta i32 | base time i64 | max time i64 | producer i64 | epoch i16 | sequence i32 | count i32 |
  *     record: length | attributes i8 | time delta | offset delta | key length | key | value length | value | headers 0   (varints)
  */
-import {crc32c} from './crc32c.js';
+import {crc32c} from '../../channel/crc32c.js';
 import type {Entry} from './entry.js';
 
 export interface BatchHead {
