@@ -7,6 +7,7 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -195,6 +196,15 @@ void Channel::Lost(double *out) const
 {
 	for (uint32_t i = 0; i < SC_LOST_MAX; i++)
 		out[i] = header() ? static_cast<double>(Load(header()->lost[i])) : 0;
+}
+
+bool Channel::Losing()
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < SC_LOST_MAX && header(); i++)
+		sum += Load(header()->lost[i]);
+	return std::exchange(losses_, sum) != sum;
 }
 
 std::vector<FdRow> Channel::Fds(int dir) const

@@ -92,6 +92,8 @@ class Channel {
 	void Counters(double *out) const;
 	void Calls(double *out) const;
 	void Lost(double *out) const;
+	/* Whether they are others than at the last call. JavaScript thread. */
+	bool Losing();
 	/* Descriptors in use. `dir` finds the file of those ≥ SC_FDS. */
 	std::vector<FdRow> Fds(int dir) const;
 
@@ -105,6 +107,7 @@ class Channel {
 	std::atomic<bool> ended{false};	    /* no record is written any more */
 	std::atomic<uint64_t> ended_ns{0};  /* CLOCK_REALTIME when that was noticed */
 	std::atomic<int32_t> host_pid{0};   /* in our pid namespace; 0: not visible */
+	uint64_t active_ns = 0;		    /* drain thread: when it last had something; 0: never looked */
 	/* Spool position after its last batch; UINT64_MAX: more may come. */
 	std::atomic<uint64_t> end_position{UINT64_MAX};
 
@@ -120,6 +123,7 @@ class Channel {
 	uint32_t attached_ = 0; /* bits of rings_ in use */
 	uint64_t seen_ = 0;	/* header.records at the last look … */
 	bool left_ = true;	/* … and whether the rings had something then */
+	uint64_t losses_ = 0; /* all causes, at the last call of Losing */
 	std::atomic<const char *> failure_{nullptr};
 };
 

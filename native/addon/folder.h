@@ -46,6 +46,8 @@ class Folder : public Napi::ObjectWrap<Folder> {
 	Napi::Value Position(Info info);
 	Napi::Value Release(Info info);
 	void Stats(Info info);
+	Napi::Value Endings(Info info);
+	Napi::Value Losing(Info info);
 	Napi::Value Far(Info info);
 	void RemoveFar(Info info);
 

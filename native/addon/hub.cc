@@ -128,33 +128,34 @@ void Hub::Beat(uint64_t now_ns)
 	get()->relay_beat_ns.store(now_ns, std::memory_order_release);
 }
 
-uint32_t Hub::Doorbell() const
+bool Hub::Answer()
 {
-	return get()->doorbell.load(std::memory_order_acquire);
+	/* Pairs with the exchange of who rings: what it recorded before is seen in this pass. */
+	return get()->sleeping.exchange(SC_RELAY_AWAKE, std::memory_order_seq_cst) == SC_RELAY_RUNG;
 }
 
-void Hub::Wait(uint32_t seen, uint64_t limit_ns)
+void Hub::Wait(uint64_t limit_ns)
 {
 	struct sc_hub *hub = get();
+	uint32_t seen = hub->doorbell.load(std::memory_order_acquire);
+	uint32_t awake = SC_RELAY_AWAKE;
 	struct timespec limit = {static_cast<time_t>(limit_ns / kSecond),
 				 static_cast<long>(limit_ns % kSecond)};
 
 	/*
-	 * sleeping before the second look at the doorbell; the library raises the doorbell before it
-	 * swaps sleeping. Both seq_cst: one of the two sees the other, so no wake is lost.
+	 * Whoever finds ASLEEP raises the doorbell behind `seen`, so that the kernel does not wait; who
+	 * rang before finds AWAKE, and its RUNG is found here. No ring is lost.
 	 */
-	hub->sleeping.store(1, std::memory_order_seq_cst);
-	if (hub->doorbell.load(std::memory_order_seq_cst) == seen)
+	if (hub->sleeping.compare_exchange_strong(awake, SC_RELAY_ASLEEP, std::memory_order_seq_cst))
 		syscall(SYS_futex, &hub->doorbell, FUTEX_WAIT, seen, &limit, nullptr, 0);
-	hub->sleeping.store(0, std::memory_order_seq_cst);
 }
 
 void Hub::Ring()
 {
 	struct sc_hub *hub = get();
 
+	hub->sleeping.store(SC_RELAY_RUNG, std::memory_order_seq_cst);
 	hub->doorbell.fetch_add(1, std::memory_order_seq_cst);
-	hub->sleeping.store(0, std::memory_order_seq_cst);
 	syscall(SYS_futex, &hub->doorbell, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 

@@ -39,9 +39,10 @@ class Hub {
 	/* Tells the library that a relay is alive. Once per pass. */
 	void Beat(uint64_t now_ns);
 
-	uint32_t Doorbell() const;
-	/* Sleeps until the doorbell is no longer `seen`, at most `limit_ns`. */
-	void Wait(uint32_t seen, uint64_t limit_ns);
+	/* A pass begins: who rings from now on ends the next Wait. True: the doorbell was rung since the last one began. */
+	bool Answer();
+	/* Sleeps until the doorbell rings, at most `limit_ns`. */
+	void Wait(uint64_t limit_ns);
 	/* Ends a Wait of the drain thread. */
 	void Ring();
 

@@ -24,6 +24,8 @@ namespace scope {
 namespace {
 
 constexpr uint64_t kSlowLookNs = 200 * kMillisecond;
+/* Of more channels than this each is looked at less often: idle ones by the hundred must not cost. */
+constexpr size_t kSlowLookMany = 64;
 constexpr uint64_t kWordNs = 2 * kSecond;
 constexpr uint64_t kExecLookNs = kSecond;
 /* Starts are in clock ticks of 10 ms, and both clocks are read one after the other. */
@@ -196,7 +198,7 @@ int ProcessWatch::Poll(uint64_t now_ns)
 				End(found->second);
 		}
 	} while (count == 64);
-	if (now_ns - slow_look_ns_ >= kSlowLookNs) {
+	if (now_ns - slow_look_ns_ >= kSlowLookNs * (1 + watched_.size() / kSlowLookMany)) {
 		slow_look_ns_ = now_ns;
 		for (auto &[key, watched] : watched_) {
 			if (!watched.channel->ended.load(std::memory_order_relaxed) &&

@@ -26,6 +26,13 @@ namespace {
 constexpr uint64_t kNapNs = 10 * kMillisecond;
 constexpr uint64_t kNapPerChannelNs = kMillisecond / 12;
 constexpr uint64_t kNapMostNs = 50 * kMillisecond;
+/*
+ * Where there are many, one that had nothing for a second is looked at in every fourth pass: of hundreds of channels most are
+ * idle most of the time. One whose ring fills up rings the doorbell, and then all are looked at.
+ */
+constexpr size_t kFew = 64;
+constexpr uint64_t kColdNs = kSecond;
+constexpr uint64_t kColdPasses = 4;
 /* Every so many passes the rings are looked at whatever the channel says of itself. */
 constexpr uint64_t kThorough = 64;
 /* A consumer that takes nothing for so long must not keep applications waiting. */
@@ -163,40 +170,57 @@ void Reader::Run()
 	pthread_setname_np(pthread_self(), "scope-drain");
 	AskForPromptness();
 	while (!stop_.load(std::memory_order_acquire)) {
-		uint32_t seen = hub_.Doorbell();
+		bool rung = hub_.Answer();
 		uint64_t now = MonotonicNs();
 		bool news, again = false;
 		{
 			std::lock_guard<std::mutex> lock(mutex_);
 			news = Housekeep(now, false);
-			if (working_version_ != version_) {
-				working_ = channels_;
-				working_version_ = version_;
-			}
+			if (working_version_ != version_)
+				Adopt();
 		}
-		news |= Pass(now, again);
+		news |= Pass(now, news || rung, again);
 		Beat(now);
 		/* After the first pass: until then a writer whose rings are full waits for us. */
 		hub_.get()->relay_pid.store(getpid(), std::memory_order_relaxed);
 		if (news)
 			wake_();
 		if (!again)
-			hub_.Wait(seen, std::min(kNapNs + working_.size() * kNapPerChannelNs, kNapMostNs));
+			hub_.Wait(std::min(kNapNs + working_.size() * kNapPerChannelNs, kNapMostNs));
 	}
 }
 
-/* One look at every channel. True: something new for the consumer; again: more is there already. */
-bool Reader::Pass(uint64_t now_ns, bool &again)
+/* Takes over channels_; under mutex_. */
+void Reader::Adopt()
+{
+	working_.clear();
+	for (const auto &channel : channels_)
+		working_.push_back({channel, channel->active_ns});
+	working_version_ = version_;
+}
+
+/* One look at every channel, or at those that may have something. True: something new for the consumer; again: more is there already. */
+bool Reader::Pass(uint64_t now_ns, bool all, bool &again)
 {
 	bool news = false;
 	size_t count = working_.size();
+	uint64_t pass = passes_.load(std::memory_order_relaxed);
 
 	full_ = false;
-	thorough_ = passes_.load(std::memory_order_relaxed) % kThorough == 0;
+	thorough_ = pass % kThorough == 0;
+	all |= thorough_ || count <= kFew;
 	/* In the order they began: a parent before its children. Where a full spool ended the last pass it goes on. */
 	size_t first = count ? turn_ % count : 0, i = 0;
-	for (; i < count && !full_; i++)
-		news |= PassOne(*working_[(first + i) % count], now_ns, again);
+	for (; i < count && !full_; i++) {
+		size_t at = (first + i) % count;
+		Working &one = working_[at];
+		if (!all && at % kColdPasses != pass % kColdPasses && now_ns - one.active_ns > kColdNs)
+			continue;
+		if (!PassOne(*one.channel, now_ns, again))
+			continue;
+		one.active_ns = one.channel->active_ns = now_ns;
+		news = true;
+	}
 	turn_ = full_ ? first + i - 1 : 0;
 	passes_.fetch_add(1, std::memory_order_relaxed);
 	if (full_) {
@@ -231,6 +255,7 @@ bool Reader::PassOne(Channel &channel, uint64_t now_ns, bool &again)
 			channel.ended.store(true, std::memory_order_release);
 		}
 		channel.end_position.store(spool_.visible(), std::memory_order_release);
+		endings_.fetch_add(1, std::memory_order_release);
 		return true;
 	}
 	return result != Drained::kNothing;

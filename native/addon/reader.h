@@ -89,6 +89,13 @@ class Reader {
 	/* The consumer is alive: without this the heartbeat stops once the spool is full. */
 	void Touch();
 
+	/* Channels that reached their end position so far. */
+	uint64_t endings() const
+	{
+		/* Pairs with the release in PassOne: their end positions are seen. */
+		return endings_.load(std::memory_order_acquire);
+	}
+
 	struct Stats {
 		uint64_t records, passes, full, pass_ns;
 	};
@@ -97,7 +104,8 @@ class Reader {
       private:
 	void Run();
 	bool Housekeep(uint64_t now_ns, bool all);
-	bool Pass(uint64_t now_ns, bool &again);
+	void Adopt();
+	bool Pass(uint64_t now_ns, bool all, bool &again);
 	bool PassOne(Channel &channel, uint64_t now_ns, bool &again);
 	void Recover();
 	void Beat(uint64_t now_ns);
@@ -118,7 +126,11 @@ class Reader {
 	std::vector<std::shared_ptr<Channel>> arrivals_;
 	uint64_t version_ = 0; /* of channels_ */
 
-	std::vector<std::shared_ptr<Channel>> working_; /* the thread's copy of channels_ */
+	struct Working {
+		std::shared_ptr<Channel> channel;
+		uint64_t active_ns; /* when it last had something */
+	};
+	std::vector<Working> working_; /* the thread's copy of channels_ */
 	uint64_t working_version_ = 0;
 	size_t turn_ = 0; /* where the next pass begins */
 	bool full_ = false;
@@ -129,6 +141,7 @@ class Reader {
 	std::thread thread_;
 	std::atomic<bool> stop_{false};
 	std::atomic<uint64_t> touched_ns_{0};
+	std::atomic<uint64_t> endings_{0};
 	std::atomic<uint64_t> passes_{0};
 	std::atomic<uint64_t> fulls_{0};
 	std::atomic<uint64_t> pass_ns_{0}; /* the last pass that moved nothing */

@@ -110,9 +110,12 @@ void sc_hub_ring(void)
 
 	if (!hub)
 		return;
-	/* The first one to see it asleep wakes it; pairs with the relay's store before its wait. */
-	if (!atomic_load_explicit(&hub->sleeping, memory_order_relaxed) ||
-	    !atomic_exchange_explicit(&hub->sleeping, 0, memory_order_seq_cst))
+	/*
+	 * The first one to see it asleep wakes it; one that looks at the channels now may have passed ours and is
+	 * kept from its sleep. Pairs with the relay's exchange before its wait.
+	 */
+	if (atomic_load_explicit(&hub->sleeping, memory_order_relaxed) == SC_RELAY_RUNG ||
+	    atomic_exchange_explicit(&hub->sleeping, SC_RELAY_RUNG, memory_order_seq_cst) != SC_RELAY_ASLEEP)
 		return;
 	atomic_fetch_add_explicit(&hub->doorbell, 1, memory_order_seq_cst);
 	if (!sc_chan.quiet)

@@ -84,6 +84,9 @@ export interface NativeFolder {
   position(): number;
   release(key: number): boolean;
   stats(out: Float64Array): void;
+  endings(): number;
+  /** Fills `keys` with those of channels whose losses have changed since they were told; how many. */
+  losing(keys: Uint32Array): number;
   /** A path to the channels while the folder is open, when they lie in another mount namespace. */
   far(): string | undefined;
   removeFar(): void;

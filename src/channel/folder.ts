@@ -14,6 +14,8 @@ const {EBUSY, EALREADY, ENOENT, EPROTO} = constants.errno;
 const SPOOL_MAX = 256 * 1024 * 1024;
 const QUIET_SECONDS = 24 * 3600;
 
+const LOSING_AT_ONCE = 256;
+
 /** Key of the hub in the addon's calls. */
 const HUB = 0;
 
@@ -43,6 +45,7 @@ class NativeChannelFolder implements ChannelFolder {
   readonly #native: NativeFolder = new addon.Folder();
   readonly #channels = new Map<number, MappedChannel>();
   readonly #key = new Uint32Array(1);
+  readonly #losing = new Uint32Array(LOSING_AT_ONCE);
   readonly #stats = new Float64Array(STATS_FIELDS);
   readonly #bootId = bootId();
   #position = 0;
@@ -150,6 +153,21 @@ class NativeChannelFolder implements ChannelFolder {
       spoolError: n[7]!,
       passNs: n[8]!,
     };
+  }
+
+  get endings(): number {
+    return this.#closed ? 0 : this.#native.endings();
+  }
+
+  losing(): Channel[] {
+    if (this.#closed) return [];
+    const count = this.#native.losing(this.#losing);
+    const found: Channel[] = [];
+    for (const key of this.#losing.subarray(0, count)) {
+      const channel = this.#channels.get(key);
+      if (channel !== undefined) found.push(channel);
+    }
+    return found;
   }
 
   get channelDir(): string {

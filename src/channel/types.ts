@@ -216,6 +216,13 @@ export interface ChannelFolder {
   /** Forget an ended and drained channel: unmapped, and unlinked as soon as its records are committed. */
   release(channel: Channel): void;
   stats(): FolderStats;
+  /**
+   * Raised when a channel is known to have nothing more to give but what is in the spool: as long as it is the same, no other
+   * channel becomes `drained` than those that had `ended`.
+   */
+  readonly endings: number;
+  /** Channels whose losses have changed since the last call, perhaps not all at once. */
+  losing(): Channel[];
   /** Where the channels are, while it is open: `dir`, or a path into another mount namespace. */
   readonly channelDir: string;
   /** Removes the channels' folder in another mount namespace; nothing when they are in `dir`. */

@@ -129,12 +129,16 @@ export class ProcessImage implements Image {
 
   /** What is open, the longest open first, at most so many of each: for the next relay. */
   open(most: number): OpenState {
-    const closed = new Set(this.#closed);
-    const isOpen = (object: number) => !closed.has(object);
     return {
-      files: this.lines?.list(most) ?? first(this.#files, most, isOpen),
+      files: this.lines?.list(most) ?? this.#openFiles(most),
       connections: first(this.#connections, most),
     };
+  }
+
+  #openFiles(most: number): [number, OpenFile][] {
+    if (this.#files.size === 0) return [];
+    const closed = new Set(this.#closed);
+    return first(this.#files, most, (object) => !closed.has(object));
   }
 
   /** What the relay before us knew, and of the rest what /proc still shows. */

@@ -73,6 +73,7 @@ const HAND_OVER = 2048;
 const LOOK = 16;
 /** Open files and connections of all images together that are handed to the next relay; /proc shows the rest. */
 const OPEN_KEPT = 4096;
+const OPEN_LEAST = 8;
 /** Most notes that are kept. */
 const NOTES = 100;
 /** Living processes up to this many are sampled between reports, so that one that is killed has fresh figures. */
@@ -98,6 +99,10 @@ export class Pipeline {
   readonly #released = new Set<string>();
   /** Paths that the relay before us had done with, and perhaps not yet let go. */
   readonly #overBefore: Set<string>;
+  /** Images that have something to say of what they lost. */
+  readonly #losing = new Set<Running>();
+  /** Of the folder, when every image that had ended was read to its end; undefined: not all were. */
+  #endings: number | undefined;
   readonly #cursor = new RecordCursor();
   /** Whose batch is being decoded: a pass may end in the middle of it. */
   #decoding: Running | undefined;
@@ -162,14 +167,24 @@ export class Pipeline {
   /** Reports of the periods that are over, notices, fresh samples: about once a second. */
   tick(): void {
     const now = this.#now();
+    this.#noticeLosses(now);
+    const refreshing = this.#images.size <= REFRESHED;
     for (const running of this.#images.values()) {
       const {image} = running;
-      running.notice(now);
-      if (image.channel.ended) continue;
-      if (now - image.reportedAt >= image.settings.summaryPeriod) running.report(now, false);
-      else if (this.#images.size <= REFRESHED) running.process.refresh();
+      const due = now - image.reportedAt >= image.settings.summaryPeriod;
+      if ((!due && !refreshing) || image.channel.ended) continue;
+      if (due) running.report(now, false);
+      else running.process.refresh();
     }
     this.#handOver();
+  }
+
+  #noticeLosses(now: number): void {
+    for (const {key} of this.#folder.losing()) {
+      const running = this.#images.get(key);
+      if (running !== undefined) this.#losing.add(running);
+    }
+    for (const running of this.#losing) if (running.notice(now)) this.#losing.delete(running);
   }
 
   /** Everything so far becomes valid for good. */
@@ -197,7 +212,8 @@ export class Pipeline {
   /** What the next relay must know of images that still live. */
   state(): RelayState {
     const images: Record<string, ImageState> = {};
-    const each = Math.max(8, Math.floor(OPEN_KEPT / this.#images.size));
+    // A power of two: else each process that comes or goes would change the states of all.
+    const each = Math.max(OPEN_LEAST, 2 ** Math.floor(Math.log2(OPEN_KEPT / this.#images.size)));
     for (const running of this.#images.values()) {
       images[running.image.channel.path] = running.state(each);
     }
@@ -240,6 +256,9 @@ export class Pipeline {
     this.#images.set(channel.key, running);
     this.#byStart.set(channel.header.startTsc, image);
     running.attach(this.#kinds);
+    this.#losing.add(running);
+    // It may have ended before we knew of it.
+    this.#endings = undefined;
     const before = this.#restored.images[channel.path];
     if (before !== undefined) running.restore(before);
     else {
@@ -304,6 +323,7 @@ export class Pipeline {
     const {image} = running;
     const {byType} = image;
     const run = this.#run;
+    running.touch();
     let count = 0;
     let more = cursor.next();
     for (; more; more = cursor.next()) {
@@ -343,10 +363,16 @@ export class Pipeline {
 
   /** Images that are over and read to their end. */
   #end(): void {
+    const {endings} = this.#folder;
+    if (endings === this.#endings) return;
+    this.#endings = endings;
     for (const [key, running] of this.#images) {
       const {image, process} = running;
       const {channel} = image;
-      if (!channel.drained) continue;
+      if (!channel.drained) {
+        if (channel.ended) this.#endings = undefined;
+        continue;
+      }
       const now = this.#now();
       image.process.endTime ??= channel.endedAt || now;
       if (channel.exitCode !== undefined) image.process.exitCode = channel.exitCode;
@@ -356,6 +382,7 @@ export class Pipeline {
       if (channel.state === 'exec') this.#cpuOf.set(processKey(channel), process.state.cpuUs);
       else this.#cpuOf.delete(processKey(channel));
       this.#images.delete(key);
+      this.#losing.delete(running);
       this.#byStart.delete(channel.header.startTsc);
       this.#letGo(channel);
     }

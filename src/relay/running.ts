@@ -15,6 +15,13 @@ export class Running {
   readonly #failed: (image: ProcessImage, cause: unknown) => void;
   /** All sources but the first two, by the name of their kind. */
   readonly #made = new Map<string, Source>();
+  /** Those that hold something back. */
+  #flushing: readonly Source[] = [];
+  /** Something happened since the last state(), or is held back and will: without, the state is the one it was. */
+  #changed = true;
+  #heldBack = false;
+  #state: ImageState | undefined;
+  #most = 0;
   /** As of the last notice(). */
   lost: ArrayLike<number> = [];
   /** Losses by LIMIT that were announced, and in which second. */
@@ -53,6 +60,8 @@ export class Running {
     }
     this.image.sources = sources;
     this.image.byType = byType;
+    this.#flushing = sources.filter((source) => source.flush !== undefined);
+    this.#changed = true;
   }
 
   configure(settings: Settings, kinds: readonly SourceKind[], lines: boolean): void {
@@ -67,6 +76,11 @@ export class Running {
     this.process.begin();
   }
 
+  /** Records of it come. */
+  touch(): void {
+    this.#changed = true;
+  }
+
   record(record: RecordCursor, sources: readonly Source[]): void {
     try {
       for (let i = 0; i < sources.length; i++) sources[i]!.record?.(record);
@@ -77,11 +91,16 @@ export class Running {
 
   report(now: number, final: boolean): void {
     this.image.reportedAt = now;
-    this.#each((source) => source.report?.(now, final));
+    this.#changed = true;
+    this.#each(this.image.sources, (source) => source.report?.(now, final));
   }
 
   flush(now: number): void {
-    this.#each((source) => source.flush?.(now));
+    if (!this.#changed && !this.#heldBack) return;
+    this.#heldBack = false;
+    this.#each(this.#flushing, (source) => {
+      if (source.flush?.(now)) this.#heldBack = true;
+    });
   }
 
   /** The last reports. */
@@ -89,25 +108,35 @@ export class Running {
     this.flush(now);
     this.notice(now);
     this.report(now, true);
-    this.#each((source) => source.end?.());
+    this.#each(this.image.sources, (source) => source.end?.());
   }
 
-  /** The library left records out because of maxeventpersec: said once per second and process. */
-  notice(now: number): void {
+  /**
+   * The library left records out because of maxeventpersec: said once per second and process. False: more is to be said, in the
+   * next second.
+   */
+  notice(now: number): boolean {
     const {image} = this;
     this.lost = image.channel.lost();
     const limited = this.lost[LOST.LIMIT] ?? 0;
-    if (limited === this.#limited || Math.floor(now) === this.#limitedAt) return;
+    if (limited === this.#limited) return true;
+    if (Math.floor(now) === this.#limitedAt) return false;
     this.#limited = limited;
     this.#limitedAt = Math.floor(now);
     const rate = image.settings.events.maxPerSec;
     image.notice(`Truncated metrics. Your rate exceeded ${rate} metrics per second`, now);
+    return true;
   }
 
-  /** What the next relay must know; `most` open files and connections. */
+  /** What the next relay must know; `most` open files and connections. The same object as long as it is the same. */
   state(most: number): ImageState {
     const {image} = this;
-    return {
+    // Until its first report a process goes on from what the image before it says at its end.
+    const fresh = this.#changed || this.#heldBack || this.#most !== most || !this.process.hasReported;
+    if (!fresh && this.#state !== undefined) return this.#state;
+    this.#changed = false;
+    this.#most = most;
+    this.#state = {
       open: image.open(most),
       singles: [...image.singles],
       process: this.process.state,
@@ -115,11 +144,13 @@ export class Running {
       reportedAt: image.reportedAt,
       ...this.#saved(),
     };
+    return this.#state;
   }
 
   /** Goes on from the state that another relay left. */
   restore(before: ImageState): void {
     const {image} = this;
+    this.#changed = true;
     this.#limited = before.lost[LOST.LIMIT] ?? 0;
     image.reopen(before.open);
     for (const [name, value] of before.singles) image.singles.set(name, value);
@@ -138,8 +169,8 @@ export class Running {
     return Object.keys(sources).length === 0 ? {} : {sources};
   }
 
-  #each(work: (source: Source) => void): void {
-    for (const source of this.image.sources) {
+  #each(sources: readonly Source[], work: (source: Source) => void): void {
+    for (const source of sources) {
       try {
         work(source);
       } catch (cause) {

@@ -45,6 +45,25 @@ export interface Saved {
   state: RelayState;
 }
 
+/** Most images are the same from one commit to the next, and so is their object. */
+const texts = new WeakMap<ImageState, string>();
+
+function textOf(image: ImageState): string {
+  let text = texts.get(image);
+  if (text === undefined) {
+    text = JSON.stringify(image);
+    texts.set(image, text);
+  }
+  return text;
+}
+
+/** As JSON.stringify makes it. */
+export function savedText({position, state}: Saved): string {
+  const {images, ...rest} = state;
+  const parts = Object.entries(images).map(([path, image]) => `${JSON.stringify(path)}:${textOf(image)}`);
+  return `{"position":${position},"state":{"images":{${parts.join(',')}},${JSON.stringify(rest).slice(1)}}`;
+}
+
 const NAME = /^relay-(\d+)\.json$/;
 
 /** The states of one session. */
@@ -70,7 +89,7 @@ export class StateFiles {
 
   /** Before the session's commit with this number. */
   write(number: number, saved: Saved): void {
-    writeFileSync(this.#path(number), JSON.stringify(saved));
+    writeFileSync(this.#path(number), savedText(saved));
   }
 
   /** After it: the others are of no use any more. */

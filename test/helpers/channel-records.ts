@@ -200,6 +200,8 @@ export function memoryFolder(): MemoryFolder {
   const queue: {channel: MemoryChannel; bytes: Buffer}[] = [];
   const released: MemoryChannel[] = [];
   let taken = 0;
+  let endings = 0;
+  const losses = new Map<number, number>();
   const settle = () => {
     for (const channel of channels.values()) {
       channel.drained = channel.ended && !queue.some((batch) => batch.channel === channel);
@@ -220,6 +222,7 @@ export function memoryFolder(): MemoryFolder {
     },
     end(channel, exitCode) {
       channel.ended = true;
+      endings += 1;
       channel.state = 'exited';
       channel.exitCode = exitCode;
       channel.endedAt = EPOCH + 9;
@@ -255,6 +258,17 @@ export function memoryFolder(): MemoryFolder {
       spoolError: 0,
       passNs: 0,
     }),
+    get endings() {
+      return endings;
+    },
+    losing() {
+      return [...channels.values()].filter(({key, loss}) => {
+        const sum = loss.reduce((a, b) => a + b, 0);
+        const before = losses.get(key) ?? 0;
+        losses.set(key, sum);
+        return sum !== before;
+      });
+    },
     close: () => undefined,
   };
 }

@@ -458,6 +458,13 @@ struct sc_dfa {
 };
 SC_ASSERT(sizeof(struct sc_dfa) == SC_DFA_MAX, "sc_dfa");
 
+/* Of sc_hub.sleeping. */
+enum sc_relay_sleep {
+	SC_RELAY_AWAKE = 0,  /* a pass began after the last ring of the doorbell */
+	SC_RELAY_ASLEEP = 1,
+	SC_RELAY_RUNG = 2    /* and no pass began since */
+};
+
 /* w: launcher or relay, whoever makes the folder. 4096 + SC_DFA_MAX bytes. */
 struct sc_hub {
 	SC_ATOMIC(uint64_t) magic;     /* SC_HUB_MAGIC, stored last */
@@ -465,7 +472,7 @@ struct sc_hub {
 	uint16_t minor;
 	uint32_t size;                 /* sizeof(struct sc_hub) */
 	SC_ATOMIC(uint32_t) doorbell;  /* futex: raised and woken when a ring fills up or a channel is new */
-	SC_ATOMIC(uint32_t) sleeping;  /* w: relay, 1 while it waits on doorbell; library swaps to 0 before waking */
+	SC_ATOMIC(uint32_t) sleeping;  /* enum sc_relay_sleep. w: relay, and the library swaps to RUNG before it wakes */
 	SC_ATOMIC(uint64_t) relay_beat_ns; /* CLOCK_MONOTONIC of the relay's last pass; wait mode gives up after 2 s */
 	SC_ATOMIC(int32_t) relay_pid;  /* 0 with a beat: one was started and is not there yet */
 	uint32_t reserved0;

@@ -5,7 +5,7 @@
  */
 import {closeSync, ftruncateSync, openSync, readFileSync, statSync, writeSync} from 'node:fs';
 import {join} from 'node:path';
-import type {Saved} from '../state.js';
+import {type Saved, savedText} from '../state.js';
 
 /** Written in turn, so that one is always whole. A rename per save would make the file system write it out each time. */
 const NAMES = ['position-0.json', 'position-1.json'] as const;
@@ -52,7 +52,8 @@ export class Positions {
     this.#number += 1;
     const slot = this.#number % NAMES.length;
     this.#fds[slot] ??= openSync(join(this.#dir, NAMES[slot]!), 'a+', 0o600);
-    const bytes = Buffer.from(JSON.stringify({number: this.#number, hub: this.#hub, ...saved}));
+    const head = JSON.stringify({number: this.#number, hub: this.#hub});
+    const bytes = Buffer.from(`${head.slice(0, -1)},${savedText(saved).slice(1)}`);
     ftruncateSync(this.#fds[slot], 0);
     writeSync(this.#fds[slot], bytes);
   }

@@ -68,9 +68,10 @@ class ConsoleSource implements Source {
     this.#append(record, target, data);
   }
 
-  flush(): void {
+  flush(): boolean {
     for (const pending of this.#pending.values()) this.#send(pending, true);
     this.#pending.clear();
+    return false;
   }
 
   #append(record: RecordCursor, target: Target, data: Buffer): void {

@@ -101,11 +101,12 @@ class DnsSource implements Source {
   }
 
   /** Answers that did not come. */
-  flush(now: number): void {
+  flush(now: number): boolean {
     for (const [key, lookup] of this.#open) {
       if (now - lookup.time < PATIENCE) break;
       this.#finish(key, lookup);
     }
+    return this.#open.size > 0;
   }
 
   report(now: number, final: boolean): void {

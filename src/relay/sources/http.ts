@@ -70,9 +70,11 @@ class HttpSource implements Source {
     }
   }
 
-  flush(now: number): void {
-    for (const pairs of this.#http1.values()) pairs.giveUp(now - EARLY_SECONDS);
-    for (const pairs of this.#http2.values()) pairs.giveUp(now - EARLY_SECONDS);
+  flush(now: number): boolean {
+    let waiting = false;
+    for (const pairs of this.#http1.values()) waiting = pairs.giveUp(now - EARLY_SECONDS) || waiting;
+    for (const pairs of this.#http2.values()) waiting = pairs.giveUp(now - EARLY_SECONDS) || waiting;
+    return waiting;
   }
 
   save(): Saved {

@@ -85,10 +85,11 @@ export class Http1Pairs {
     return early;
   }
 
-  /** Responses whose request did not come within a while are given alone. */
-  giveUp(before: number): void {
+  /** Responses whose request did not come within a while are given alone. True: others wait still. */
+  giveUp(before: number): boolean {
     while (this.#early.length > 0 && this.#early[0]!.response.time < before)
       this.#answer(this.#early.shift()!, true);
+    return this.#early.length > 0;
   }
 
   get pending(): readonly Seen<Request>[] {

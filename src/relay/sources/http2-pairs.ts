@@ -78,13 +78,14 @@ export class Http2Pairs {
     }
   }
 
-  /** Answers whose request did not come within a while are given alone. */
-  giveUp(before: number): void {
+  /** Answers whose request did not come within a while are given alone. True: others wait still. */
+  giveUp(before: number): boolean {
     for (const id of this.#early) {
       const stream = this.#streams.get(id)!;
       if (stream.exchange!.response.time >= before) break;
       this.#settle(id, stream);
     }
+    return this.#early.size > 0;
   }
 
   close(): void {

@@ -22,6 +22,8 @@ export class ProcessSource implements Source {
   #sampledAt: number | undefined;
   readonly #cpuBefore: () => number;
   #state: ProcessState | undefined;
+  /** report() was called. */
+  hasReported = false;
   /** The image ended by itself and said how it was. */
   #exited = false;
 
@@ -75,6 +77,7 @@ export class ProcessSource implements Source {
   }
 
   report(now: number, final: boolean): void {
+    this.hasReported = true;
     if (!final) this.refresh();
     const sample = this.#sample;
     if (sample === undefined) return;

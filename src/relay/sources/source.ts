@@ -108,8 +108,11 @@ export interface Source {
   record?(record: RecordCursor): void;
   /** A summary period ended, or (`final`) the image did. `now`: seconds since the epoch. */
   report?(now: number, final: boolean): void;
-  /** Hand over what is held back (text being aggregated): a commit follows. Called about each second and before end. */
-  flush?(now: number): void;
+  /**
+   * Hand over what is held back (text being aggregated): a commit follows. Called before commits when there were records, and
+   * before end; true: something is held back still, so it is to be called at the next commit whatever comes.
+   */
+  flush?(now: number): boolean;
   /** The image is gone; nothing may be handed over any more. */
   end?(): void;
   /** What the next relay of this image must know, as JSON can hold it; asked at every commit. */

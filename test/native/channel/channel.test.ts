@@ -30,6 +30,7 @@ describe('the channel as its writer keeps it', () => {
     'threads',
     'fork',
     'descriptors',
+    'doorbell',
     'quiet',
     'watch',
     'muted',

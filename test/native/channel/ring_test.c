@@ -325,6 +325,23 @@ static void test_descriptors(void)
 
 /* ---- no calls ---- */
 
+/* A relay that sleeps is woken once; one in the middle of a pass finds that it was rung for. */
+static void test_doorbell(void)
+{
+	struct sc_hub *hub;
+
+	create();
+	hub = sc_chan.hub;
+	hub->doorbell = 7;
+	hub->sleeping = SC_RELAY_AWAKE;
+	sc_hub_ring();
+	NEED(hub->sleeping == SC_RELAY_RUNG && hub->doorbell == 7);
+	hub->sleeping = SC_RELAY_ASLEEP;
+	sc_hub_ring();
+	sc_hub_ring();
+	NEED(hub->sleeping == SC_RELAY_RUNG && hub->doorbell == 8);
+}
+
 static void test_quiet(void)
 {
 	struct sc_ctx x;
@@ -388,7 +405,7 @@ int main(int argc, char **argv)
 	} test[] = {{"info", test_info},     {"laps", test_laps}, {"calm", test_calm},
 		    {"overflow", test_overflow}, {"limit", test_limit},
 		    {"threads", test_threads},   {"fork", test_fork},
-		    {"descriptors", test_descriptors}, {"quiet", test_quiet},
+		    {"descriptors", test_descriptors}, {"doorbell", test_doorbell}, {"quiet", test_quiet},
 		    {"watch", test_watch},   {"muted", test_muted}};
 
 	if (argc != 3)

@@ -79,7 +79,7 @@ static void open_hub(void)
 
 static void ring_doorbell(void)
 {
-	if (!atomic_exchange(&hub->sleeping, 0))
+	if (atomic_exchange(&hub->sleeping, SC_RELAY_RUNG) != SC_RELAY_ASLEEP)
 		return;
 	atomic_fetch_add(&hub->doorbell, 1);
 	syscall(SYS_futex, &hub->doorbell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);

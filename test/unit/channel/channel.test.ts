@@ -3,7 +3,17 @@ import {readdirSync, readFileSync, statSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {afterAll, afterEach, beforeAll, beforeEach, describe, expect, it} from 'vitest';
 import {type ChannelFolder, COUNTER, KIND, OFFSETS, openFolder, WANT} from '../../../src/channel/index.js';
-import {buildWriter, Checker, Children, drainAll, only, removeFolder, tempFolder, until} from './harness.js';
+import {
+  buildWriter,
+  Checker,
+  Children,
+  drain,
+  drainAll,
+  only,
+  removeFolder,
+  tempFolder,
+  until,
+} from './harness.js';
 
 const children = new Children();
 const tools = tempFolder();
@@ -209,5 +219,28 @@ describe('five hundred channels', () => {
     await until(() => folder.stats().passes > passes + 20, 'passes');
     parent.goOn();
     await drainAll(folder, new Checker(), 501);
+  });
+
+  it('and one that was idle for long is heard, with a single record and with a burst', async () => {
+    const folder = folderOf();
+    folder.start(() => {});
+    const crowd = children.start(writer, [dir, 'idle:100']);
+    const one = children.start(writer, [dir, 'write:1:64', 'pause', 'write:1:64', 'pause', 'write:50000:64']);
+    await Promise.all([crowd.paused(), one.paused()]);
+    const checker = new Checker();
+    for (const records of [1, 2, 50_002]) {
+      await until(() => {
+        drain(folder, checker);
+        return checker.records === records;
+      }, `record ${records}`);
+      // Longer than it takes to be held for idle.
+      const {passes} = folder.stats();
+      if (records < 3) {
+        await until(() => folder.stats().passes > passes + 80, 'passes');
+        one.goOn();
+      }
+    }
+    crowd.goOn();
+    await drainAll(folder, checker, 102);
   });
 });

@@ -91,6 +91,28 @@ describe('draining', () => {
     expect(readdirSync(dir).filter((name) => name.endsWith('.chan'))).toEqual([]);
   });
 
+  it('tells once which channels have lost something, and that one has ended', async () => {
+    folder.close();
+    folder = openFolder(dir, {create: true, spoolMax: 4 << 20});
+    folder.start(() => {});
+    const idle = children.start(writer, [dir, 'write:1:64', 'pause']);
+    // More than spool and rings hold together.
+    const losing = children.start(writer, [dir, 'drop:10000:3000', 'pause', 'drop:10000:3000', 'exit:0']);
+    await Promise.all([idle.paused(), losing.paused()]);
+    await until(() => folder.channels.size === 2, 'channels');
+    const told = () => folder.losing().map(({header}) => header.pid);
+    expect(told()).toEqual([losing.process.pid]);
+    expect(told()).toEqual([]);
+    expect(folder.endings).toBe(0);
+    losing.goOn();
+    await until(() => {
+      drain(folder, new Checker(), true);
+      folder.commit();
+      return folder.endings === 1;
+    }, 'an ending');
+    expect(told()).toEqual([losing.process.pid]);
+  });
+
   it('wakes the consumer and does not keep node alive', async () => {
     let wakes = 0;
     folder.start(() => {

@@ -115,6 +115,48 @@ describe('the life of a process', () => {
     expect(second.pipeline.stats.seen).toBe(1);
   });
 
+  it('makes the state of an image anew when something happened in it, and only then', () => {
+    const relay = testRelay();
+    const channel = relay.folder.add(memoryChannel(1));
+    const idle = relay.folder.add(memoryChannel(2));
+    relay.run();
+    // Until its first report a process may still learn what it was before an exec.
+    relay.time += 11;
+    relay.pipeline.tick();
+    relay.run();
+    const before = relay.states.at(-1)!.images;
+    relay.folder.put(channel, makeOpen('/etc/hosts', {fd: 3, object: 9}));
+    relay.run();
+    const after = relay.states.at(-1)!.images;
+    expect(after[idle.path]).toBe(before[idle.path]);
+    expect(before[channel.path]!.open.files).toEqual([]);
+    expect(after[channel.path]!.open.files).toMatchObject([[9, {path: '/etc/hosts'}]]);
+    relay.run();
+    expect(relay.states.at(-1)!.images[channel.path]).toBe(after[channel.path]);
+    relay.time += 11;
+    idle.counter[COUNTER.FS_SEEK] = 3;
+    relay.pipeline.tick();
+    relay.run();
+    expect(relay.states.at(-1)!.images[idle.path]!.counters[COUNTER.FS_SEEK]).toBe(3);
+  });
+
+  it('ends an image that had ended before it was known, and one that is read to its end later', () => {
+    const relay = testRelay();
+    const [one, two] = [relay.folder.add(memoryChannel(1)), relay.folder.add(memoryChannel(2))];
+    relay.run();
+    relay.folder.end(one);
+    relay.folder.end(two);
+    two.drained = false;
+    relay.pipeline.pass();
+    two.drained = true;
+    relay.run();
+    expect(relay.folder.released).toEqual([one, two]);
+    const late = memoryChannel(3, {ended: true, drained: true});
+    relay.folder.add(late);
+    relay.run();
+    expect(relay.folder.released.at(-1)).toBe(late);
+  });
+
   it('reports an image that is over once, also when the relay was killed before it was let go', () => {
     const first = testRelay();
     const channel = first.folder.add(memoryChannel(1));
@@ -185,6 +227,7 @@ describe('losses', () => {
       [11.5, 9],
       [12.2, 9],
       [12.4, 9],
+      [12.6, 9],
     ] as const) {
       channel.loss[LOST.LIMIT] = limited;
       relay.time = EPOCH + at;
