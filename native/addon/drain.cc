@@ -44,6 +44,7 @@ Drained Drainer::Drain(Channel &channel, bool gone, uint64_t now_ns)
 	WriterState writer = {gone, !gone && Stuck(channel, now_ns) && ProcessWatch::Running(channel),
 			      now_ns, channel.header()->start_tsc, Cycles()};
 
+	more_ = false;
 	if (!Collect(channel, writer) || shards_ == 0)
 		return Drained::kNothing;
 	size_t bytes = Gather();
@@ -54,7 +55,7 @@ Drained Drainer::Drain(Channel &channel, bool gone, uint64_t now_ns)
 	spool_.Publish(batch);
 	Finish(channel, *batch);
 	spool_.Show();
-	return bytes >= kBusyBytes ? Drained::kAgain : Drained::kSome;
+	return more_ || bytes >= kBusyBytes ? Drained::kAgain : Drained::kSome;
 }
 
 /* Fills found_ and taken_; false: the channel is beyond belief and was given up. */
@@ -80,12 +81,14 @@ bool Drainer::Collect(Channel &channel, const WriterState &writer)
 			return false;
 		}
 		cutoff = std::min(cutoff, taken_[i].cutoff);
+		more_ |= taken_[i].lap;
 	}
 	for (uint32_t i = 0; i < SC_SHARDS; i++) {
-		if (!(pending & (1u << i)))
-			continue;
-		Trim(i, cutoff);
-		if (taken_[i].end != taken_[i].start)
+		if (pending & (1u << i))
+			Trim(i, cutoff);
+	}
+	for (uint32_t i = 0; i < SC_SHARDS; i++) {
+		if ((pending & (1u << i)) && taken_[i].range.bytes != 0)
 			shards_ |= 1u << i;
 	}
 	return true;
@@ -102,7 +105,7 @@ void Drainer::Trim(uint32_t shard, uint64_t cutoff)
 		return;
 	for (size_t i = 0; i < found.size(); i++) {
 		if (found[i].tsc > cutoff) {
-			taken.end = found[i].position;
+			taken.range.bytes = static_cast<uint32_t>(found[i].position - taken.range.start);
 			found.resize(i);
 			return;
 		}
@@ -147,7 +150,7 @@ void Drainer::Fill(BatchHeader &batch, const Channel &channel)
 	for (uint32_t i = 0; i < SC_SHARDS; i++) {
 		if (!(shards_ & (1u << i)))
 			continue;
-		batch.range[i] = {taken_[i].start, taken_[i].end};
+		batch.range[i] = taken_[i].range;
 		torn += taken_[i].torn;
 		bad += taken_[i].bad;
 	}
@@ -167,7 +170,7 @@ void Drainer::Finish(Channel &channel, const BatchHeader &batch)
 	RaiseTo(channel.header()->lost[SC_LOST_BAD], batch.bad);
 	for (uint32_t i = 0; i < SC_SHARDS; i++) {
 		if (batch.shards & (1u << i))
-			channel.ring(i).Release(batch.range[i].start, batch.range[i].end);
+			channel.ring(i).Release(batch.range[i]);
 	}
 }
 
@@ -179,7 +182,7 @@ void Drainer::Recover(Channel &channel, const BatchHeader &batch)
 	RaiseTo(channel.header()->lost[SC_LOST_BAD], batch.bad);
 	for (uint32_t i = 0; i < SC_SHARDS; i++) {
 		if (batch.shards & bits & (1u << i))
-			channel.ring(i).Recover(batch.range[i].start, batch.range[i].end);
+			channel.ring(i).Recover(batch.range[i]);
 	}
 }
 

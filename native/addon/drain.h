@@ -47,6 +47,7 @@ class Drainer {
 	std::vector<Found> found_[SC_SHARDS];
 	Taken taken_[SC_SHARDS];
 	uint32_t shards_ = 0; /* bits of taken_ in use */
+	bool more_ = false;   /* a ring was taken to the end of its lap only */
 	std::vector<Found> merged_;
 	std::atomic<uint64_t> records_{0};
 };

@@ -13,6 +13,10 @@ namespace scope {
 namespace {
 
 constexpr uint64_t kMask = SC_RING_SIZE - 1;
+/* So long an unfinished record holds back younger ones of other rings. */
+constexpr uint64_t kOrderNs = 100 * kMillisecond;
+/* Of a filler only this was ever written: len, type, flags. */
+constexpr uint64_t kFillerHeader = 8;
 /* A living thread that was interrupted between reserve and commit gets this long to come back. */
 constexpr uint64_t kGraceNs = 3 * kSecond;
 
@@ -51,12 +55,18 @@ struct sc_record *Ring::At(uint64_t position) const
 int Ring::Collect(std::vector<Found> &found, const WriterState &writer, Taken &taken)
 {
 	uint64_t head = shard_->head.load(std::memory_order_acquire);
-	uint64_t at = tail_;
+	uint64_t at = tail_, limit = head;
 
-	taken = {at, at, 0, 0, UINT64_MAX};
-	if (head - at > SC_RING_SIZE || head % 8 != 0)
+	taken = {{at, 0, UINT32_MAX}, 0, 0, UINT64_MAX, false};
+	if (head - at >= 2 * SC_RING_SIZE || head % 8 != 0)
 		return -EPROTO;
-	while (at < head) {
+	/*
+	 * The writer has leapt over what we have not read. One lap at a time: the filler it left there spans
+	 * memory that is zero only when this lap is released.
+	 */
+	if (head - at > SC_RING_SIZE)
+		limit = (at & ~kMask) + SC_RING_SIZE;
+	while (at < limit) {
 		struct sc_record *record = At(at);
 		uint32_t len = LoadLength(record);
 		uint16_t type = LoadType(record);
@@ -65,22 +75,49 @@ int Ring::Collect(std::vector<Found> &found, const WriterState &writer, Taken &t
 			if (!GiveUp(at, writer))
 				break;
 			taken.torn++;
-			at = Skip(at, head, writer);
-		} else if (!PlausibleLength(len, type, at & kMask, head - at)) {
+			at = Skip(at, limit, writer);
+		} else if (!PlausibleLength(len, type, at & kMask, limit - at)) {
 			taken.bad++;
-			at = FindNext(at + 8, head, writer);
+			at = FindNext(at + 8, limit, writer);
 		} else if (type == SC_REC_PAD) {
+			if ((at & kMask) + len == SC_RING_SIZE)
+				taken.range.filler = static_cast<uint32_t>(at - tail_);
 			at += len;
 		} else if (Younger(record->tsc, writer)) {
-			taken.cutoff = record->tsc;
 			break;
 		} else {
 			found.push_back({record->tsc, at, reinterpret_cast<uint8_t *>(record), len});
 			at += len;
 		}
 	}
-	taken.end = at;
+	taken.range.bytes = static_cast<uint32_t>(at - tail_);
+	taken.lap = at == limit && limit != head;
+	if (at != head && !(stuck_at_ == at && writer.now_ns - stuck_since_ns_ > kOrderNs))
+		taken.cutoff = Oldest(at, head);
 	return 0;
+}
+
+/* The least time of a whole record in [position, head); UINT64_MAX: there is none. */
+uint64_t Ring::Oldest(uint64_t position, uint64_t head) const
+{
+	uint64_t oldest = UINT64_MAX;
+
+	while (position < head) {
+		uint64_t end = std::min(head, (position & ~kMask) + SC_RING_SIZE);
+		struct sc_record *record = At(position);
+		uint32_t len = LoadLength(record);
+		uint16_t type = LoadType(record);
+
+		bool busy = len & SC_LEN_BUSY;
+
+		len &= ~SC_LEN_BUSY;
+		if (!PlausibleLength(len, type, position & kMask, end - position))
+			break;
+		if (!busy && type != SC_REC_PAD)
+			oldest = std::min(oldest, record->tsc);
+		position += len;
+	}
+	return oldest;
 }
 
 /* Whether the unfinished record at `position` can be left behind. */
@@ -145,30 +182,6 @@ bool Ring::Plausible(uint64_t position, uint64_t head, const WriterState &writer
 	       SoundRecord(reinterpret_cast<uint8_t *>(record), len);
 }
 
-/*
- * Zeroes what was taken. Of a filler only the header was ever written: the rest is zero, and may be
- * memory that does not exist yet.
- */
-void Ring::Clear(uint64_t start, uint64_t end)
-{
-	uint64_t at = start, from = start;
-
-	while (at < end) {
-		size_t offset = at & kMask;
-		struct sc_record *record = At(at);
-		uint32_t len = LoadLength(record);
-
-		if (!PlausibleLength(len, LoadType(record), offset, end - at))
-			break;
-		at += len;
-		if (LoadType(record) != SC_REC_PAD || offset + len != SC_RING_SIZE)
-			continue;
-		Zero(from, at - len + std::min<size_t>(len, sizeof(struct sc_record)));
-		from = at;
-	}
-	Zero(from, end);
-}
-
 void Ring::Zero(uint64_t start, uint64_t end)
 {
 	size_t offset = start & kMask;
@@ -179,19 +192,28 @@ void Ring::Zero(uint64_t start, uint64_t end)
 	memset(ring_, 0, bytes - first);
 }
 
-void Ring::Release(uint64_t start, uint64_t end)
+void Ring::Release(const RingRange &range)
 {
-	Clear(start, end);
+	uint64_t end = range.end();
+
+	if (range.filler < range.bytes) {
+		uint64_t lap = (range.start & ~kMask) + SC_RING_SIZE;
+
+		Zero(range.start, range.start + range.filler + kFillerHeader);
+		Zero(std::min(lap, end), end);
+	} else {
+		Zero(range.start, end);
+	}
 	tail_ = end;
 	/* Zeroes before the space is given back. Pairs with the acquire of tail in the writers' reserve. */
 	shard_->tail.store(end, std::memory_order_release);
 }
 
-void Ring::Recover(uint64_t start, uint64_t end)
+void Ring::Recover(const RingRange &range)
 {
 	/* Only the range that was being released: any other is done, or not ours. */
-	if (tail_ >= start && tail_ < end && end - start <= SC_RING_SIZE)
-		Release(start, end);
+	if (tail_ >= range.start && tail_ < range.end() && range.bytes <= SC_RING_SIZE)
+		Release(range);
 }
 
 } // namespace scope

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "scope/channel.h"
+#include "segment.h"
 
 namespace scope {
 
@@ -31,11 +32,11 @@ struct WriterState {
 
 /* What Collect found in one ring. */
 struct Taken {
-	uint64_t start; /* the ring positions that the batch stands for */
-	uint64_t end;
-	uint32_t torn; /* records given up on the way */
+	RingRange range; /* what the batch stands for */
+	uint32_t torn;   /* records given up on the way */
 	uint32_t bad;
-	uint64_t cutoff; /* tsc of a record that was left as too young; UINT64_MAX: none was */
+	uint64_t cutoff; /* least tsc of what was left for the next pass; UINT64_MAX: nothing was */
+	bool lap;	 /* ends with the lap: there is more */
 };
 
 class Ring {
@@ -60,11 +61,11 @@ class Ring {
 	/* An unfinished record has blocked the ring for the whole grace. */
 	bool Stuck(uint64_t now_ns) const;
 
-	/* Zeroes [start, end) and gives it back to the writers. */
-	void Release(uint64_t start, uint64_t end);
+	/* Zeroes the range and gives it back to the writers. */
+	void Release(const RingRange &range);
 
 	/* Finishes a Release that a killed reader began. */
-	void Recover(uint64_t start, uint64_t end);
+	void Recover(const RingRange &range);
 
 	uint64_t tail() const
 	{
@@ -75,9 +76,9 @@ class Ring {
 	struct sc_record *At(uint64_t position) const;
 	uint64_t FindNext(uint64_t position, uint64_t head, const WriterState &writer) const;
 	bool Plausible(uint64_t position, uint64_t head, const WriterState &writer) const;
+	uint64_t Oldest(uint64_t position, uint64_t head) const;
 	bool GiveUp(uint64_t position, const WriterState &writer);
 	uint64_t Skip(uint64_t position, uint64_t head, const WriterState &writer) const;
-	void Clear(uint64_t start, uint64_t end);
 	void Zero(uint64_t start, uint64_t end);
 
 	struct sc_shard *shard_ = nullptr;

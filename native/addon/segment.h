@@ -18,7 +18,7 @@ namespace scope {
 
 constexpr size_t kSegmentSize = 16 * 1024 * 1024;
 constexpr size_t kSegmentChunk = 256 * 1024;
-constexpr uint64_t kSegmentMagic = 0x314c4f4f50534353ull; /* "SCSPOOL1" */
+constexpr uint64_t kSegmentMagic = 0x324c4f4f50534353ull; /* "SCSPOOL2" */
 constexpr uint32_t kBatchMagic = 0x48435442u;		  /* "BTCH" */
 
 struct SegmentHeader {
@@ -28,6 +28,21 @@ struct SegmentHeader {
 	uint8_t pad[40];
 };
 static_assert(sizeof(SegmentHeader) == 64);
+
+/*
+ * Positions [start, start + bytes) of one ring. Of the filler that ends a lap only the header is the reader's: behind
+ * it records of the next lap may lie already.
+ */
+struct RingRange {
+	uint64_t start;
+	uint32_t bytes;
+	uint32_t filler; /* where in the range it begins; not below bytes: there is none */
+
+	uint64_t end() const
+	{
+		return start + bytes;
+	}
+};
 
 /*
  * What one pass took from one channel. The ring ranges make it possible to finish a pass that was
@@ -44,10 +59,7 @@ struct BatchHeader {
 	uint64_t bad;
 	uint32_t shards;   /* bit per range in use */
 	uint32_t reserved[3];
-	struct {
-		uint64_t start;
-		uint64_t end;
-	} range[SC_SHARDS];
+	RingRange range[SC_SHARDS];
 };
 static_assert(sizeof(BatchHeader) == 64 + 16 * SC_SHARDS);
 

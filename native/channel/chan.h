@@ -80,6 +80,7 @@ struct sc_chan {
 	char name[64];         /* PID.TSC of the channel, without ".chan" */
 	_Atomic(uint32_t) ring_ready[SC_SHARDS]; /* bytes allocated, from each ring's start */
 	_Atomic(uint32_t) ring_total;            /* their sum */
+	_Atomic(uint64_t) ring_filler[SC_SHARDS]; /* position of the filler that ended each ring's last lap; 0: none */
 	_Atomic(uint32_t) owned;    /* bit per shard that one thread owns */
 	_Atomic(uint64_t) hz;          /* TSC ticks per second, 0: not known yet */
 	_Atomic(uint64_t) limit_second; /* max_per_sec: the second being counted … */

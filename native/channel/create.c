@@ -187,6 +187,7 @@ static void reset_private(void)
 		sc_fdx_forget();
 	sc_chan.shards = 1;
 	memset(sc_chan.ring_ready, 0, sizeof(sc_chan.ring_ready));
+	memset(sc_chan.ring_filler, 0, sizeof(sc_chan.ring_filler));
 	sc_chan.ring_ready[0] = SC_RING_FIRST;
 	sc_chan.ring_total = SC_RING_FIRST;
 	sc_chan.owned = 0;

@@ -16,7 +16,7 @@ static void count_lost(const struct sc_ctx *x, enum sc_lost cause)
 
 /*
  * The ring's memory up to end exists, or does now. It grows in pieces, and only while the relay is
- * behind (see take_room): a calm program keeps to a few pages.
+ * behind (see find_ahead): a calm program keeps to a few pages.
  */
 static int grow(const struct sc_ctx *x, uint32_t n, uint32_t end)
 {
@@ -64,29 +64,81 @@ int sc_ring_ready(const struct sc_ctx *x, uint32_t n, uint32_t end)
 	return 1;
 }
 
+/* Where the next record of a ring may go. */
+struct place {
+	uint64_t head;
+	uint64_t tail;
+	uint32_t at;   /* offset of head */
+	uint32_t skip; /* bytes of filler before the record */
+};
+
+/* Memory for n bytes at offset `at`, and the 8 behind them that every record leaves for a filler's header. */
+static int has_room(const struct sc_ctx *x, uint32_t nr, uint32_t at, uint32_t n)
+{
+	if (at + n + 8 > SC_RING_SIZE)
+		return 0;
+	if (at + n + 8 <= atomic_load_explicit(&sc_chan.ring_ready[nr], memory_order_relaxed))
+		return 1;
+	/* It grows: the relay is behind. */
+	if (at)
+		sc_hub_ring();
+	return sc_ring_ready(x, nr, at + n + 8);
+}
+
 /*
- * The allocated part of ring nr ends before n bytes at offset `at` do. With little pending the
- * writer goes back to the start (sets pad: a record that fills the ring's rest, of which only the
- * header is ever touched); else the ring grows. 0: neither can be.
+ * What is unread begins in this lap. With little of it at the end of what is allocated the writer
+ * goes back to the start, else the ring grows.
  */
-static int take_room(const struct sc_ctx *x, uint32_t nr, uint32_t at, uint32_t n, uint64_t used,
-		     uint32_t *pad)
+static int find_ahead(const struct sc_ctx *x, uint32_t nr, uint32_t n, struct place *p)
 {
 	uint32_t ready = atomic_load_explicit(&sc_chan.ring_ready[nr], memory_order_relaxed);
-	uint32_t rest = SC_RING_SIZE - at;
-	int fits = at && n + 8 <= ready && used + rest + n <= SC_RING_SIZE;
+	int back = p->at && n + 8 <= ready && n + 8 <= p->tail % SC_RING_SIZE;
 
-	if (!fits || used > ready / 2) {
-		if (sc_ring_ready(x, nr, at + n + 8)) {
-			if (at)
-				sc_hub_ring();
-			return 1;
-		}
-		if (!fits)
-			return 0;
-	}
-	*pad = rest;
-	return 1;
+	if ((!back || p->head - p->tail > ready / 2) && has_room(x, nr, p->at, n))
+		return 1;
+	p->skip = SC_RING_SIZE - p->at;
+	return back;
+}
+
+/*
+ * What is unread begins in the lap before and lies ahead of us, up to the filler that ended that lap.
+ * Behind it the rest of the ring is free: we leap over what is unread.
+ */
+static int find_behind(const struct sc_ctx *x, uint32_t nr, uint32_t n, struct place *p)
+{
+	uint64_t lap = p->head - p->at;
+	uint64_t filler = atomic_load_explicit(&sc_chan.ring_filler[nr], memory_order_relaxed);
+	uint32_t unread = p->tail % SC_RING_SIZE, end = filler % SC_RING_SIZE + 8;
+
+	if (p->at + n + 8 <= unread)
+		return 1; /* this much was allocated in the lap before */
+	/* Not that filler, or not known yet: another thread is about to say so. */
+	if (filler < p->tail || filler >= lap)
+		return 0;
+	if (p->at >= end)
+		return has_room(x, nr, p->at, n);
+	p->skip = end - p->at;
+	sc_hub_ring();
+	return has_room(x, nr, end, n);
+}
+
+static __attribute__((noinline)) int find_place(const struct sc_ctx *x, uint32_t nr, uint32_t n, struct place *p)
+{
+	if (p->tail >= p->head - p->at)
+		return find_ahead(x, nr, n, p);
+	return find_behind(x, nr, n, p);
+}
+
+/* May be as short as 8 bytes: len, type and flags only. The rest is never touched. */
+static void put_filler(uint32_t nr, char *ring, const struct place *p)
+{
+	struct sc_record *filler = (struct sc_record *)(ring + p->at);
+
+	filler->type = SC_REC_PAD;
+	atomic_store_explicit(&filler->len, p->skip, memory_order_release);
+	/* Once it is written, never before: who leaps over it relies on the reader to see it. */
+	if (p->at + p->skip == SC_RING_SIZE)
+		atomic_store_explicit(&sc_chan.ring_filler[nr], p->head, memory_order_relaxed);
 }
 
 /* Takes n bytes of a ring. NULL: full, or no memory for it. */
@@ -94,44 +146,34 @@ static inline struct sc_record *reserve(const struct sc_ctx *x, uint32_t nr, uin
 {
 	struct sc_shard *shard = sc_chan_shard(x->base, nr);
 	char *ring = sc_chan_ring(x->base, nr);
-	uint64_t head = atomic_load_explicit(&shard->head, memory_order_relaxed);
-	uint64_t used;
-	uint32_t at, pad, ready;
+	struct place p;
 
+	p.head = atomic_load_explicit(&shard->head, memory_order_relaxed);
 	do {
-		/* What the reader zeroed before it moved tail is seen: pairs with its release. */
-		uint64_t tail = atomic_load_explicit(&shard->tail, memory_order_acquire);
+		uint32_t ready = atomic_load_explicit(&sc_chan.ring_ready[nr], memory_order_relaxed);
 
-		at = (uint32_t)(head % SC_RING_SIZE);
-		used = head - tail;
-		ready = atomic_load_explicit(&sc_chan.ring_ready[nr], memory_order_relaxed);
-		pad = n > SC_RING_SIZE - at ? SC_RING_SIZE - at : 0;
-		/* 8 bytes are kept for the header of a filler. */
-		if (sc_unlikely(!pad && at + n + 8 > ready && ready < SC_RING_SIZE) &&
-		    !take_room(x, nr, at, n, used, &pad))
+		/* What the reader zeroed before it moved tail is seen: pairs with its release. */
+		p.tail = atomic_load_explicit(&shard->tail, memory_order_acquire);
+		p.at = (uint32_t)(p.head % SC_RING_SIZE);
+		p.skip = 0;
+		if (sc_unlikely(p.at + n + 8 > ready || p.head + n + 8 - p.tail > SC_RING_SIZE) &&
+		    !find_place(x, nr, n, &p))
 			return NULL;
-		if (used + pad + n > SC_RING_SIZE)
-			return NULL;
-	} while (!atomic_compare_exchange_weak_explicit(&shard->head, &head, head + pad + n,
+	} while (!atomic_compare_exchange_weak_explicit(&shard->head, &p.head, p.head + p.skip + n,
 							memory_order_relaxed,
 							memory_order_relaxed));
-	if (pad) {
-		/* May be as short as 8 bytes: len, type and flags only. */
-		struct sc_record *filler = (struct sc_record *)(ring + at);
-
-		filler->type = SC_REC_PAD;
-		atomic_store_explicit(&filler->len, pad, memory_order_release);
-		at = 0;
-	} else if (sc_unlikely(used <= HIGH_WATER && used + n > HIGH_WATER)) {
+	if (sc_unlikely(p.skip))
+		put_filler(nr, ring, &p);
+	else if (sc_unlikely(p.head - p.tail <= HIGH_WATER && p.head + n - p.tail > HIGH_WATER))
 		sc_hub_ring();
-	}
-	return (struct sc_record *)(ring + at);
+	return (struct sc_record *)(ring + (p.head + p.skip) % SC_RING_SIZE);
 }
 
 static __attribute__((noinline)) struct sc_record *reserve_any(const struct sc_ctx *x, uint32_t n)
 {
 	struct sc_record *r;
 
+	sc_hub_ring();
 	for (uint32_t i = 0; i < SC_SHARDS; i++) {
 		uint32_t nr = (x->shard_nr + i) % SC_SHARDS;
 
@@ -160,7 +202,6 @@ static struct sc_record *reserve_waiting(const struct sc_ctx *x, uint32_t n)
 	struct sc_record *r = NULL;
 
 	while (waits(x) && !sc_chan.quiet && sc_hub_alive()) {
-		sc_hub_ring();
 		sc_sys4(__NR_clock_nanosleep, CLOCK_MONOTONIC, 0, (long)&nap, 0);
 		r = reserve_any(x, n);
 		if (r)
@@ -282,7 +323,6 @@ struct sc_record *sc_record_begin_at(const struct sc_ctx *x, uint64_t tsc, enum 
 	if (sc_unlikely(!r) && waits(x))
 		r = reserve_waiting(x, n);
 	if (sc_unlikely(!r)) {
-		sc_hub_ring();
 		atomic_store_explicit(&sc_chan.full, 1, memory_order_relaxed);
 		count_lost(x, atomic_load_explicit(&x->head->rings, memory_order_relaxed)
 				      ? SC_LOST_FULL

@@ -232,12 +232,20 @@ SC_ASSERT(SC_COUNTERS <= SC_COUNTERS_MAX, "counters");
  * One shard. A thread keeps to one (by its thread pointer); sharing is correct, owning is faster.
  *
  * Ring: positions count bytes for ever; a record at position p lies at p % SC_RING_SIZE and never
- * wraps (a SC_REC_PAD record fills the end). A writer
- *   1. CAS head from h to h+n, when h+n-tail <= SC_RING_SIZE (acquire on tail),
+ * wraps: a SC_REC_PAD record ends each lap. A writer
+ *   1. CAS head from h to h+n (acquire on tail), when the memory of [h, h+n) holds nothing unread,
  *   2. stores rec.len = n | SC_LEN_BUSY (release), fills the record,
  *   3. stores rec.len = n (release): the commit.
  * The reader takes records from tail while len is non-zero and not busy, zeroes what it took, and
- * stores tail (release). Memory between head and tail+size is all zero, so len is 0 until step 2.
+ * stores tail (release). Memory that holds nothing unread is all zero, so len is 0 until step 2.
+ *
+ * A lap may end anywhere: of the PAD that ends it only the first 8 bytes are written, and what is
+ * behind them is free. When the next lap comes to where the one before is still unread, a second PAD
+ * leaps over that, PAD's header included, and head may be up to 2 * SC_RING_SIZE before tail. The
+ * reader then takes the old lap, releases it, and only then looks at the new one.
+ *
+ *	0        tail             PAD                             SC_RING_SIZE
+ *	| new PAD>| unread          |>new, goes on here   | free    |
  */
 struct sc_shard {
 	SC_ATOMIC(uint64_t) head;      /* w: library */

@@ -26,6 +26,8 @@ describe('the channel as its writer keeps it', () => {
     'laps',
     'calm',
     'overflow',
+    'burst',
+    'random',
     'limit',
     'threads',
     'fork',

@@ -7,6 +7,7 @@ import {join} from 'node:path';
 import {setTimeout as delay} from 'node:timers/promises';
 import {ROOT} from '../../../src/base/root.js';
 import {type Batch, type Channel, type ChannelFolder, REC, RecordCursor} from '../../../src/channel/index.js';
+import {buildProgram, layers} from '../../native/build.js';
 
 /** Longest wait for anything; far beyond what it takes. */
 export const LIMIT_MS = 30_000;
@@ -26,6 +27,15 @@ export function buildWriter(dir: string): string {
     source,
   ]);
   return output;
+}
+
+/** Compiles test/native/channel/feeder.c with the library's own writer. */
+export function buildFeeder(dir: string): string {
+  return buildProgram(
+    join(dir, 'feeder'),
+    [join(ROOT, 'test/native/channel/feeder.c'), ...layers('channel', 'base', 'sys')],
+    ['-pthread', '-O2'],
+  );
 }
 
 export function tempFolder(): string {
