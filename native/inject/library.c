@@ -362,6 +362,8 @@ int sc_target_inject(struct sc_target *t, const struct sc_inject_what *what, int
 		err = sc_target_fail(t, EOPNOTSUPP,
 				     "the version of Go of process %d is not known (before 1.18, or newer than this scope)",
 				     (int)t->pid);
+	else if (in->result == -ECANCELED)
+		err = sc_target_fail(t, ECANCELED, "Valgrind runs a program on a simulated processor there");
 	else if (in->result < 0)
 		err = sc_target_fail(t, -in->result, "the library could not work in process %d: %s", (int)t->pid,
 				     strerror(-in->result));

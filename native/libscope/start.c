@@ -110,6 +110,9 @@ int sc_start(const struct sc_start *how)
 		return -ENODATA;
 	if (sc_auxv_get(auxv, n, AT_SECURE, 0) && how->origin != SC_ORIGIN_ATTACH)
 		return -EPERM;
+	/* Valgrind's tool, which holds the program that it simulates. */
+	if (sc_stack_env(&stack, "VALGRIND_LAUNCHER="))
+		return -ECANCELED;
 	if (!dir)
 		dir = sc_stack_env(&stack, "SCOPE_DIR=");
 	if (!dir || dir[0] != '/')

@@ -3,7 +3,7 @@
 import {readdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {afterAll, describe, expect, test} from 'vitest';
-import {canBuild, cleanup, type Libc, launcher, makeDir, program, root, run} from './support.js';
+import {canBuild, cleanup, hasCommand, type Libc, launcher, makeDir, program, root, run} from './support.js';
 import {countCalls, endRelays, hookedCalls, traceBare} from './truth.js';
 
 const homes: string[] = [];
@@ -65,6 +65,19 @@ for (const libc of ['static', 'musl-static'] as Libc[]) {
     });
   });
 }
+
+test.skipIf(!hasCommand('valgrind'))(
+  'Valgrind and what it simulates are left alone, and the notes say so',
+  async () => {
+    const argv = ['valgrind', '-q', '--error-exitcode=9', 'cat', '/etc/hostname'];
+    const bare = await run(argv);
+    const dir = home();
+    expect(await run([launcher, ...argv], {SCOPE_HOME: dir, SCOPE_NODE: '/bin/true'})).toEqual(bare);
+    expect(readFileSync(join(channels(dir), 'notes'), 'utf8')).toContain(
+      'Valgrind runs a program on a simulated',
+    );
+  },
+);
 
 test('the table of hooked calls is read', () => {
   expect(hookedCalls.size).toBeGreaterThan(80);

@@ -6,6 +6,7 @@ import {
   canBuild,
   channelDir,
   cleanup,
+  hasCommand,
   type Libc,
   library,
   makeDir,
@@ -39,6 +40,17 @@ const odd: [string, string[]][] = [
     'dumpable',
     'exec',
   ].map((what): [string, string[]] => ['limits', [what]]),
+];
+
+// It reports what is wrong in the program, and would what is in a library beside it.
+const valgrind = [
+  'valgrind',
+  '-q',
+  '--trace-children=yes',
+  '--error-exitcode=9',
+  'sh',
+  '-c',
+  'cat /etc/hostname; exit 3',
 ];
 
 async function same(argv: string[], dir = channelDir()): Promise<void> {
@@ -87,6 +99,7 @@ const commands: [string, string[]][] = [
     ['sh', '-c', 'echo "int main(){return 2;}" > a.c && gcc a.c -o a.out && ./a.out; echo $?; rm a.out'],
   ],
   ['an explicit loader', ['/lib64/ld-linux-x86-64.so.2', '/bin/echo', 'through ld.so']],
+  ...(hasCommand('valgrind') ? [['Valgrind', valgrind] as [string, string[]]] : []),
   ['a command that dies of a signal', ['sh', '-c', 'kill -SEGV $$']],
 ];
 

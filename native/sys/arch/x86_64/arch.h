@@ -132,4 +132,24 @@ static inline uint64_t sc_thread_pointer(int way)
 	return tp;
 }
 
+/*
+ * Whether Valgrind runs us on the processor that it simulates: its client request 0x1001, which to a real one is rotations
+ * that end where they began and an exchange of a register with itself.
+ */
+static inline int sc_simulated(void)
+{
+	uint64_t request[6] = {0x1001};
+	uint64_t answer = 0;
+
+	__asm__ volatile("rolq $3, %%rdi\n\t"
+			 "rolq $13, %%rdi\n\t"
+			 "rolq $61, %%rdi\n\t"
+			 "rolq $51, %%rdi\n\t"
+			 "xchgq %%rbx, %%rbx"
+			 : "+d"(answer)
+			 : "a"(request)
+			 : "cc", "memory");
+	return answer != 0;
+}
+
 #endif
