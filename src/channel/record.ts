@@ -24,15 +24,16 @@ export interface CloseInfo {
   ticks: number;
   lifeTicks: number;
 }
-/** struct sc_conn; the addresses are views of the batch. */
+/** struct sc_conn. */
 export interface ConnInfo {
   family: number;
   type: number;
   localPort: number;
   remotePort: number;
-  /** 16 bytes: IPv4 in the first 4; AF_UNIX: inode as u64. */
-  local: Buffer;
-  remote: Buffer;
+  /** The batch, and where in it the addresses begin: 16 bytes each, IPv4 in the first 4; AF_UNIX: inode as u64. */
+  bytes: Buffer;
+  local: number;
+  remote: number;
   /** Bits of FD_FLAG. */
   flags: number;
   protocol: number;
@@ -116,8 +117,9 @@ export class RecordCursor {
     type: 0,
     localPort: 0,
     remotePort: 0,
-    local: this.#bytes,
-    remote: this.#bytes,
+    bytes: this.#bytes,
+    local: 0,
+    remote: 0,
     flags: 0,
     protocol: 0,
     app: 0,
@@ -225,8 +227,9 @@ export class RecordCursor {
     info.type = view.getUint16(at + N.type, true);
     info.localPort = view.getUint16(at + N.local_port, true);
     info.remotePort = view.getUint16(at + N.remote_port, true);
-    info.local = this.#bytes.subarray(at + N.local, at + N.local + 16);
-    info.remote = this.#bytes.subarray(at + N.remote, at + N.remote + 16);
+    info.bytes = this.#bytes;
+    info.local = at + N.local;
+    info.remote = at + N.remote;
     info.flags = view.getUint16(at + N.flags, true);
     info.protocol = view.getUint16(at + N.protocol, true);
     info.app = view.getUint16(at + N.app, true);

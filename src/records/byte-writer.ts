@@ -22,6 +22,8 @@ const PLAIN = new Uint8Array(128);
 for (let c = 0x20; c < 128; c++) PLAIN[c] = c === 0x22 || c === 0x5c ? 0 : 1;
 
 const POWERS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
+/** Beyond this a quotient by a thousand is not shown by three decimals any more. */
+const PRECISE = 1e15;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 /** Copies below this length are faster in a loop than by TypedArray.set. */
@@ -199,16 +201,37 @@ export class ByteWriter {
     const whole = Math.floor(micros / 1e6);
     if (whole !== this.#second) this.#renderSecond(whole);
     this.bytes(this.#secondBytes);
-    let fraction = (micros - whole * 1e6) | 0;
-    if (fraction === 0) return;
-    let digits = 6;
+    this.fraction((micros - whole * 1e6) | 0);
+  }
+
+  /** Behind a whole number: a point and so many millionths without zeros at their end; nothing for 0. */
+  fraction(micros: number): void {
+    this.#fraction(micros, 6);
+  }
+
+  /** A whole number from 0 on divided by a thousand, as number() writes the quotient. */
+  thousandths(value: number): void {
+    if (value > PRECISE) {
+      this.number(value / 1000);
+      return;
+    }
+    const whole = Math.floor(value / 1000);
+    this.integer(whole);
+    this.#fraction(value - whole * 1000, 3);
+  }
+
+  /** `rest` has so many digits, zeros in front included. */
+  #fraction(rest: number, digits: number): void {
+    if (rest === 0) return;
+    let fraction = rest | 0;
+    let left = digits;
     for (let tenth = (fraction / 10) | 0; tenth * 10 === fraction; tenth = (fraction / 10) | 0) {
       fraction = tenth;
-      digits--;
+      left--;
     }
     this.reserve(8);
     this.buffer[this.length++] = 0x2e;
-    this.#padded(fraction, digits);
+    this.#padded(fraction, left);
   }
 
   /** Times come in order: the digits of a second are good for many. */

@@ -122,6 +122,10 @@ export interface LineWriter {
   number(value: number): void;
   integer(value: number): void;
   digits(value: number, least: number): void;
+  /** A whole number from 0 on divided by a thousand. */
+  thousandths(value: number): void;
+  /** Millionths of a number whose whole part was written. */
+  fraction(micros: number): void;
   time(seconds: number): void;
 }
 

@@ -26,18 +26,19 @@ export interface Connection {
   flags: number;
 }
 
-/** Copies what a record says; its views do not outlive the record. */
+/** Copies what a record says. */
 export function connectionOf(info: ConnInfo): Connection {
+  const {bytes, local, remote} = info;
   const unix = info.family === AF_UNIX;
   return {
     family: info.family,
     type: info.type,
-    localIp: unix ? '' : formatIp(info.family, info.local),
+    localIp: unix ? '' : formatIp(info.family, bytes, local),
     localPort: info.localPort,
-    remoteIp: unix ? '' : formatIp(info.family, info.remote),
+    remoteIp: unix ? '' : formatIp(info.family, bytes, remote),
     remotePort: info.remotePort,
-    localInode: unix ? readU64(info.local, 0) : 0,
-    remoteInode: unix ? readU64(info.remote, 0) || readU64(info.local, 8) : 0,
+    localInode: unix ? readU64(bytes, local) : 0,
+    remoteInode: unix ? readU64(bytes, remote) || readU64(bytes, local + 8) : 0,
     flags: info.flags,
   };
 }
@@ -50,25 +51,29 @@ function readU64(bytes: Buffer, at: number): number {
 const dotted = new Map<number, string>();
 const DOTTED_KEPT = 65_536;
 
-function formatIp4(bytes: Uint8Array): string {
-  const key = ((bytes[0]! << 24) | (bytes[1]! << 16) | (bytes[2]! << 8) | bytes[3]!) >>> 0;
+function formatIp4(bytes: Uint8Array, at: number): string {
+  const a = bytes[at]!;
+  const b = bytes[at + 1]!;
+  const c = bytes[at + 2]!;
+  const d = bytes[at + 3]!;
+  const key = (a << 24) | (b << 16) | (c << 8) | d;
   let text = dotted.get(key);
   if (text === undefined) {
-    text = `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
+    text = `${a}.${b}.${c}.${d}`;
     if (dotted.size >= DOTTED_KEPT) dotted.clear();
     dotted.set(key, text);
   }
   return text;
 }
 
-/** Dotted or RFC 5952 text of the first 4 or all 16 bytes; dotted where IPv6 only carries IPv4. */
-export function formatIp(family: number, bytes: Uint8Array): string {
-  if (family !== AF_INET6) return formatIp4(bytes);
+/** Dotted or RFC 5952 text of the 4 or 16 bytes from `at` on; dotted where IPv6 only carries IPv4. */
+export function formatIp(family: number, bytes: Uint8Array, at = 0): string {
+  if (family !== AF_INET6) return formatIp4(bytes, at);
   const groups: number[] = [];
-  for (let i = 0; i < 16; i += 2) groups.push((bytes[i]! << 8) | bytes[i + 1]!);
+  for (let i = at; i < at + 16; i += 2) groups.push((bytes[i]! << 8) | bytes[i + 1]!);
   // IPv4 on a socket of both families: its user knows the peer by the IPv4 address.
   if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff)
-    return formatIp4(bytes.subarray(12));
+    return formatIp4(bytes, at + 12);
   const gap = longestZeros(groups);
   const hex = groups.map((group) => group.toString(16));
   if (gap.length < 2) return hex.join(':');

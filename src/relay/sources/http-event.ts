@@ -4,11 +4,10 @@
  * all messages with the same head, what a connection contributes once for the connection.
  */
 import {ByteWriter} from '../../records/byte-writer.js';
-import {type EventSource, eventSource} from '../../records/ndjson.js';
 import type {LineWriter, Process} from '../../records/types.js';
 import type {Exchange, Seen} from './http-exchange.js';
 import {type Request, type Response, schemeOf} from './http-message.js';
-import {LineEvent, type LineParts} from './line-event.js';
+import {LineEvent, type LineParts, LineSource} from './line-event.js';
 
 /** Members of `data` that a connection contributes. */
 export interface Address {
@@ -146,14 +145,14 @@ function partsOfResponse(exchange: Exchange): ResponseParts {
 export class HttpParts implements LineParts {
   readonly process: Process;
   readonly channelPrefix: string;
-  readonly request: EventSource;
-  readonly response: EventSource;
+  readonly request: LineSource;
+  readonly response: LineSource;
 
   constructor(process: Process, channelPrefix: string) {
     this.process = process;
     this.channelPrefix = channelPrefix;
-    this.request = eventSource(process, 'http', 'http.req', '{');
-    this.response = eventSource(process, 'http', 'http.resp', '{');
+    this.request = new LineSource(this, 'http', 'http.req', '{');
+    this.response = new LineSource(this, 'http', 'http.resp', '{');
   }
 }
 
@@ -183,7 +182,7 @@ export class RequestEvent extends HttpEvent {
   }
 
   writeLine(out: LineWriter): void {
-    this.begin(out, this.parts.request);
+    this.parts.request.begin(out, this.object, this.time);
     out.bytes(partsOfRequest(this.#request, this.#tls).whole);
     out.bytes(this.address.bytes);
     out.bytes(END);
@@ -209,7 +208,7 @@ export class ResponseEvent extends HttpEvent {
     const exchange = this.#exchange;
     const request = exchange.request?.message;
     const response = partsOfResponse(exchange);
-    this.begin(out, this.parts.response);
+    this.parts.response.begin(out, this.object, this.time);
     if (request === undefined) {
       out.bytes(response.start);
       out.number(this.#duration);

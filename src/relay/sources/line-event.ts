@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Events that render their own line; `data` is made when somebody asks for it. */
-import type {EventSource} from '../../records/ndjson.js';
+import {eventSource} from '../../records/ndjson.js';
 import type {Event, LineWriter, Process, SourceType} from '../../records/types.js';
 import {channelId, OBJECT_DIGITS} from './channel-id.js';
 
@@ -9,6 +9,46 @@ export interface LineParts {
   readonly process: Process;
   /** What every `_channel` begins with. */
   readonly channelPrefix: string;
+}
+
+/** What the lines of one image and source share, rendered once; and what those of the same second do. */
+export class LineSource {
+  readonly #head: Buffer;
+  readonly #channelHead: Buffer;
+  readonly #middle: Buffer;
+  readonly #tail: Buffer;
+  #second = Number.NaN;
+  /** From the object of `_channel` to the fraction of `_time`. */
+  #untilFraction: Buffer = Buffer.alloc(0);
+
+  /** `data`: how every value of `data` begins. */
+  constructor({process, channelPrefix}: LineParts, sourcetype: SourceType, source: string, data: string) {
+    const {head, middle, tail} = eventSource(process, sourcetype, source, data);
+    this.#head = head;
+    this.#channelHead = Buffer.concat([head, Buffer.from(channelPrefix)]);
+    this.#middle = middle;
+    this.#tail = tail;
+  }
+
+  /** A line up to the members of `data`. */
+  begin(out: LineWriter, object: number, time: number): void {
+    if (object === 0) {
+      out.bytes(this.#head);
+      out.ascii('none');
+    } else {
+      out.bytes(this.#channelHead);
+      out.digits(object, OBJECT_DIGITS);
+    }
+    const micros = Math.round(time * 1e6);
+    const second = Math.floor(micros / 1e6);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#untilFraction = Buffer.concat([this.#middle, Buffer.from(String(second))]);
+    }
+    out.bytes(this.#untilFraction);
+    out.fraction(micros - second * 1e6);
+    out.bytes(this.#tail);
+  }
 }
 
 export abstract class LineEvent<Parts extends LineParts> implements Event {
@@ -35,17 +75,4 @@ export abstract class LineEvent<Parts extends LineParts> implements Event {
 
   abstract get data(): Record<string, unknown>;
   abstract writeLine(out: LineWriter): void;
-
-  /** Up to the members of `data`. */
-  protected begin(out: LineWriter, {head, middle, tail}: EventSource): void {
-    out.bytes(head);
-    if (this.object === 0) out.ascii('none');
-    else {
-      out.ascii(this.parts.channelPrefix);
-      out.digits(this.object, OBJECT_DIGITS);
-    }
-    out.bytes(middle);
-    out.time(this.time);
-    out.bytes(tail);
-  }
 }

@@ -1,44 +1,76 @@
 // SPDX-License-Identifier: Apache-2.0
-/** net.open and net.close of IP connections as events that render their own line. */
-import {type EventSource, eventSource} from '../../records/ndjson.js';
+/** net.open and net.close of TCP connections as events that render their own line. */
 import type {LineWriter, Process} from '../../records/types.js';
-import {addressFields, type Connection, transportName} from './address.js';
-import {LineEvent, type LineParts} from './line-event.js';
+import {addressFields, type Connection} from './address.js';
+import {LineEvent, type LineParts, LineSource} from './line-event.js';
 
 /** What a close adds. */
 export interface Closed {
-  millis: number;
+  /** Of its life. */
+  micros: number;
   sent: number;
   received: number;
   reason: 'remote' | 'local';
 }
 
-const PEER_IP = Buffer.from('","net_peer_ip":"');
-const PEER_PORT = Buffer.from('","net_peer_port":');
-const HOST_IP = Buffer.from(',"net_host_ip":"');
-const HOST_PORT = Buffer.from('","net_host_port":');
 const PEER_NAME = Buffer.from(',"net_peer_name":');
 const PROTOCOL = Buffer.from(',"net_protocol":');
 const DURATION = Buffer.from(',"duration":');
 const SENT = Buffer.from(',"net_bytes_sent":');
 const RECEIVED = Buffer.from(',"net_bytes_recv":');
-const REASON = {
-  remote: Buffer.from(',"net_close_reason":"remote"'),
-  local: Buffer.from(',"net_close_reason":"local"'),
+const CLOSE_END = {
+  remote: Buffer.from(',"net_close_reason":"remote"}}}\n'),
+  local: Buffer.from(',"net_close_reason":"local"}}}\n'),
 } as const;
-const END = Buffer.from('}}}\n');
+const OPEN_END = Buffer.from('}}}\n');
+
+/** Ends of connections as they stand in lines. The same one comes again and again, so the last one is kept as it was rendered. */
+class EndText {
+  readonly #ipHead: Buffer;
+  readonly #portHead: Buffer;
+  #ip = '';
+  #port = -1;
+  #bytes: Buffer | undefined;
+
+  constructor(ipHead: string, portHead: string) {
+    this.#ipHead = Buffer.from(ipHead);
+    this.#portHead = Buffer.from(portHead);
+  }
+
+  write(out: LineWriter, ip: string, port: number): void {
+    if (port === this.#port && ip === this.#ip) {
+      this.#bytes ??= Buffer.concat([
+        this.#ipHead,
+        Buffer.from(ip),
+        this.#portHead,
+        Buffer.from(String(port)),
+      ]);
+      out.bytes(this.#bytes);
+      return;
+    }
+    this.#ip = ip;
+    this.#port = port;
+    this.#bytes = undefined;
+    out.bytes(this.#ipHead);
+    out.ascii(ip);
+    out.bytes(this.#portHead);
+    out.integer(port);
+  }
+}
 
 export class NetParts implements LineParts {
   readonly process: Process;
   readonly channelPrefix: string;
-  readonly open: EventSource;
-  readonly close: EventSource;
+  readonly open: LineSource;
+  readonly close: LineSource;
+  readonly peer = new EndText('"net_peer_ip":"', '","net_peer_port":');
+  readonly host = new EndText(',"net_host_ip":"', '","net_host_port":');
 
   constructor(process: Process, channelPrefix: string) {
     this.process = process;
     this.channelPrefix = channelPrefix;
-    this.open = eventSource(process, 'net', 'net.open', '{"net_transport":"');
-    this.close = eventSource(process, 'net', 'net.close', '{"net_transport":"');
+    this.open = new LineSource(this, 'net', 'net.open', '{"net_transport":"IP.TCP",');
+    this.close = new LineSource(this, 'net', 'net.close', '{"net_transport":"IP.TCP",');
   }
 }
 
@@ -74,18 +106,12 @@ export class NetEvent extends LineEvent<NetParts> {
   }
 
   writeLine(out: LineWriter): void {
-    const connection = this.#connection;
+    const {remoteIp, remotePort, localIp, localPort} = this.#connection;
     const closed = this.#closed;
-    this.begin(out, closed === undefined ? this.parts.open : this.parts.close);
-    out.ascii(transportName(connection));
-    out.bytes(PEER_IP);
-    out.ascii(connection.remoteIp);
-    out.bytes(PEER_PORT);
-    out.integer(connection.remotePort);
-    out.bytes(HOST_IP);
-    out.ascii(connection.localIp);
-    out.bytes(HOST_PORT);
-    out.integer(connection.localPort);
+    const {open, close, peer, host} = this.parts;
+    (closed === undefined ? open : close).begin(out, this.object, this.time);
+    peer.write(out, remoteIp, remotePort);
+    host.write(out, localIp, localPort);
     if (this.#name !== undefined) {
       out.bytes(PEER_NAME);
       out.string(this.#name);
@@ -96,14 +122,13 @@ export class NetEvent extends LineEvent<NetParts> {
     }
     if (closed !== undefined) {
       out.bytes(DURATION);
-      out.number(closed.millis);
+      out.thousandths(closed.micros);
       out.bytes(SENT);
       out.integer(closed.sent);
       out.bytes(RECEIVED);
       out.integer(closed.received);
-      out.bytes(REASON[closed.reason]);
-    }
-    out.bytes(END);
+      out.bytes(CLOSE_END[closed.reason]);
+    } else out.bytes(OPEN_END);
   }
 }
 
@@ -118,7 +143,7 @@ export function netData(
   if (name !== undefined) data.net_peer_name = name;
   if (protocol !== undefined) data.net_protocol = protocol;
   if (closed !== undefined) {
-    data.duration = closed.millis;
+    data.duration = closed.micros / 1000;
     data.net_bytes_sent = closed.sent;
     data.net_bytes_recv = closed.received;
     data.net_close_reason = closed.reason;

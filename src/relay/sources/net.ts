@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Connections: net.open and net.close events, and the single forms of the connection metrics. */
-import {FD_FLAG, REC, type RecordCursor} from '../../channel/index.js';
+import {type ConnInfo, FD_FLAG, REC, type RecordCursor} from '../../channel/index.js';
 import type {Attributes} from '../../records/types.js';
 import {
   appName,
@@ -35,21 +35,21 @@ class NetSource implements Source {
   }
 
   record(record: RecordCursor): void {
-    const connection = this.#connectionOf(record);
+    const info = record.conn();
+    const connection = this.#connectionOf(record.object, info);
     if (record.type === REC.CONN_OPEN) {
       this.#image.connected(record.object, connection);
       this.#opened(record, connection);
     } else {
-      this.#closed(record, connection);
+      this.#closed(record, connection, info.app);
       this.#image.disconnected(record.object);
     }
   }
 
   /** A socket that was shut down has no peer any more: what was known at its beginning holds. */
-  #connectionOf(record: RecordCursor): Connection {
-    const now = connectionOf(record.conn());
-    const known = now.remotePort === 0 ? this.#image.connection(record.object) : undefined;
-    return known === undefined ? now : {...known, flags: now.flags};
+  #connectionOf(object: number, info: ConnInfo): Connection {
+    const known = info.remotePort === 0 ? this.#image.connection(object) : undefined;
+    return known === undefined ? connectionOf(info) : {...known, flags: info.flags};
   }
 
   #opened(record: RecordCursor, connection: Connection): void {
@@ -61,20 +61,20 @@ class NetSource implements Source {
     this.#count(record, connection, 1);
   }
 
-  #closed(record: RecordCursor, connection: Connection): void {
+  /** `app`: one of PROTOCOL. */
+  #closed(record: RecordCursor, connection: Connection, app: number): void {
     const image = this.#image;
-    const {app} = record.conn();
     const {rxBytes, txBytes, lifeTicks} = record.close();
-    const millis = Math.round(image.channel.nanoseconds(lifeTicks) / 1000) / 1000;
+    const micros = Math.round(image.channel.nanoseconds(lifeTicks) / 1000);
     const moved = rxBytes + txBytes > 0;
     if (isStream(connection) && moved && image.wantsEvent('net')) {
       const reason = connection.flags & FD_FLAG.REMOTE_END ? 'remote' : 'local';
-      this.#event(record, connection, app, {millis, sent: txBytes, received: rxBytes, reason});
+      this.#event(record, connection, app, {micros, sent: txBytes, received: rxBytes, reason});
     }
     if (!this.#singles) return;
     this.#single('net.close', record, connection, 1);
     if (this.#open.delete(record.object)) this.#count(record, connection, -1);
-    if (moved) this.#single('net.duration', record, connection, millis, {numops: 1});
+    if (moved) this.#single('net.duration', record, connection, micros / 1000, {numops: 1});
   }
 
   /** net.close where it closed, else net.open. `app`: one of PROTOCOL, what the library found. */

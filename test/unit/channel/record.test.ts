@@ -88,7 +88,8 @@ describe('RecordCursor', () => {
     payload.writeBigUInt64LE(12n, N.size + C.tx_bytes);
     const cursor = at(record({type: REC.CONN_CLOSE, payload}));
     expect(cursor.conn()).toMatchObject({remotePort: 8080});
-    expect([...cursor.conn().local.subarray(0, 4)]).toEqual([127, 0, 0, 1]);
+    const {bytes, local} = cursor.conn();
+    expect([...bytes.subarray(local, local + 4)]).toEqual([127, 0, 0, 1]);
     expect(cursor.close().txBytes).toBe(12);
     payload.writeBigUInt64LE(13n, C.tx_bytes);
     expect(at(record({type: REC.CLOSE, payload: payload.subarray(0, C.size)})).close().txBytes).toBe(13);
