@@ -38,46 +38,59 @@ uint32_t Octal(uint32_t mode)
 	return ((mode >> 9) & 7) * 1000 + ((mode >> 6) & 7) * 100 + ((mode >> 3) & 7) * 10 + (mode & 7);
 }
 
-/*
- * Whether src/routing/secrets.ts could find anything in a path: an assignment, an argument, or the beginning of a key that
- * can be told by itself. Says yes too often, never too seldom.
- */
-bool MayHoldSecret(std::string_view path)
+/* What a byte of a path may be. */
+enum : uint8_t {
+	kEscaped = 1, /* does not stand for itself in JSON */
+	kSecret = 2,  /* whatever follows, there may be a secret */
+	kKey = 4,     /* a key that can be told by itself may begin here */
+};
+
+struct Classes {
+	uint8_t of[256];
+
+	constexpr Classes() : of()
+	{
+		for (unsigned c = 0; c < 256; c++)
+			of[c] = json::IsPlain(static_cast<unsigned char>(c)) ? 0 : kEscaped;
+		for (unsigned char c : {'=', ':', ' '})
+			of[c] |= kSecret;
+		for (unsigned char c : {'A', 'e', 'g', 'x'})
+			of[c] |= kKey;
+	}
+};
+constexpr Classes kClasses;
+
+bool MayBeginKey(std::string_view text)
+{
+	for (std::string_view key : {"AKIA", "ASIA", "AIza", "eyJ", "github_pat_", "xox"}) {
+		if (text.starts_with(key))
+			return true;
+	}
+	return text.size() > 3 && text.starts_with("gh") && text[3] == '_';
+}
+
+bool HoldsKey(std::string_view path)
 {
 	for (; !path.empty(); path.remove_prefix(1)) {
-		switch (path.front()) {
-		case '=':
-		case ':':
-		case ' ':
+		if ((kClasses.of[static_cast<unsigned char>(path.front())] & kKey) && MayBeginKey(path))
 			return true;
-		case 'A':
-			if (path.starts_with("AKIA") || path.starts_with("ASIA") || path.starts_with("AIza"))
-				return true;
-			break;
-		case 'e':
-			if (path.starts_with("eyJ"))
-				return true;
-			break;
-		case 'g':
-			if (path.starts_with("github_pat_") || (path.starts_with("gh") && path.substr(3).starts_with("_")))
-				return true;
-			break;
-		case 'x':
-			if (path.starts_with("xox"))
-				return true;
-			break;
-		default:
-			break;
-		}
 	}
 	return false;
 }
 
+/*
+ * A path and what is to be known of it: its JSON, and whether src/routing/secrets.ts could find anything in it: an assignment,
+ * an argument, or the beginning of a key that can be told by itself. Says yes too often, never too seldom.
+ */
 void Name(OpenFile &file, std::string_view path)
 {
+	unsigned found = 0;
+
+	for (char c : path)
+		found |= kClasses.of[static_cast<unsigned char>(c)];
 	file.path = path;
-	file.doubtful = MayHoldSecret(path);
-	if (!json::IsPlain(path)) {
+	file.doubtful = (found & kSecret) || ((found & kKey) && HoldsKey(path));
+	if (found & kEscaped) {
 		file.quoted = json::Quote(path);
 		return;
 	}
@@ -171,14 +184,15 @@ Napi::Value FileLines::Encode(Info info)
 		bool fits = true;
 
 		if (record.type == SC_REC_OPEN || record.type == SC_REC_CLOSE) {
-			const OpenFile *known = files_->Find(record.object);
+			bool close = record.type == SC_REC_CLOSE;
+			const OpenFile *known = close ? files_->Find(record.object) : nullptr;
 			size_t path = kEscape * record.used + (known ? known->quoted.size() : 0);
 
 			fits = static_cast<size_t>(run.end - run.at) >= fixed + path;
-			if (fits && record.type == SC_REC_OPEN)
-				Open(record, run);
+			if (fits && close)
+				Close(record, known, run);
 			else if (fits)
-				Close(record, run);
+				Open(record, run);
 			if (!fits)
 				break;
 			doubts[count] = run.doubtful;
@@ -234,10 +248,9 @@ void FileLines::Open(const struct sc_record &record, Run &run)
 	End(record, run);
 }
 
-void FileLines::Close(const struct sc_record &record, Run &run)
+void FileLines::Close(const struct sc_record &record, const OpenFile *known, Run &run)
 {
 	const auto &info = *reinterpret_cast<const struct sc_close *>(&record + 1);
-	const OpenFile *known = files_->Find(record.object);
 	std::string_view path = Path(record, sizeof info);
 	OpenFile unnamed;
 

@@ -45,7 +45,7 @@ class FileLines : public Napi::ObjectWrap<FileLines> {
 	Napi::Value List(Info info);
 
 	void Open(const struct sc_record &record, Run &run);
-	void Close(const struct sc_record &record, Run &run);
+	void Close(const struct sc_record &record, const OpenFile *known, Run &run);
 	void Begin(const Source &source, const struct sc_record &record, const OpenFile &file, Run &run) const;
 	void End(const struct sc_record &record, Run &run) const;
 

@@ -8,6 +8,7 @@ namespace {
 constexpr size_t kMost = 65536;
 /* Closed files that are still remembered. */
 constexpr size_t kClosedKept = 256;
+constexpr size_t kSpare = 512;
 
 } // namespace
 
@@ -35,8 +36,20 @@ OpenFile &FileTable::Opened(uint64_t object)
 {
 	if (files_.size() >= kMost)
 		files_.erase(files_.begin());
-	OpenFile &file = files_[object];
-	file = OpenFile();
+	/* Objects only grow: most new ones belong at the end. */
+	auto at = files_.end();
+	if (spare_.empty()) {
+		at = files_.try_emplace(at, object);
+	} else {
+		spare_.back().key() = object;
+		at = files_.insert(at, std::move(spare_.back()));
+		spare_.pop_back();
+	}
+	OpenFile &file = at->second;
+	file.kind = file.perms = file.owner = file.group = 0;
+	file.closed = file.doubtful = false;
+	file.path.clear();
+	file.quoted.clear();
 	return file;
 }
 
@@ -52,8 +65,11 @@ void FileTable::Closed(uint64_t object)
 
 void FileTable::Forget()
 {
-	for (; closed_.size() > kClosedKept; closed_.pop_front())
-		files_.erase(closed_.front());
+	for (; closed_.size() > kClosedKept; closed_.pop_front()) {
+		auto node = files_.extract(closed_.front());
+		if (!node.empty() && spare_.size() < kSpare)
+			spare_.push_back(std::move(node));
+	}
 }
 
 } // namespace scope

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace scope {
 
@@ -28,6 +29,7 @@ class FileTable {
 
 	/* By object; what a forked image does not know itself, its parent may. nullptr: nobody does. */
 	const OpenFile *Find(uint64_t object) const;
+	/* A file that has nothing of what was known by this object but the memory of a path. */
 	OpenFile &Opened(uint64_t object);
 	/* Stays known for the records that come after: see Forget. */
 	void Closed(uint64_t object);
@@ -45,6 +47,8 @@ class FileTable {
 	std::weak_ptr<FileTable> parent_;
 	std::map<uint64_t, OpenFile> files_;
 	std::deque<uint64_t> closed_;
+	/* Forgotten files: the next ones take their memory. */
+	std::vector<std::map<uint64_t, OpenFile>::node_type> spare_;
 };
 
 } // namespace scope

@@ -222,10 +222,13 @@ void Folder::SetFileWatch(Info info)
 	Use(info).hub().Apply(setup);
 }
 
-/* The next batch; its channel's key in info[0]. */
+/*
+ * next(key, out): fills `out` with the next batch, and key[0]. Its length; 0: there is none; negative: so many bytes are needed.
+ */
 Napi::Value Folder::Next(Info info)
 {
 	Spool &spool = Use(info).spool();
+	auto out = info[1].As<Napi::Uint8Array>();
 
 	reader_->Touch();
 	while (const BatchHeader *batch = started_ ? spool.Peek() : nullptr) {
@@ -236,10 +239,11 @@ Napi::Value Folder::Next(Info info)
 		}
 		/* To private memory, then checked: the spool's files are as writable as the channels. */
 		uint32_t bytes = batch->bytes;
-		scratch_.resize(bytes);
-		memcpy(scratch_.data(), batch + 1, bytes);
+		if (bytes > out.ByteLength())
+			return Napi::Number::New(info.Env(), -static_cast<double>(bytes));
+		memcpy(out.Data(), batch + 1, bytes);
 		spool.Take();
-		size_t sound = SoundBytes(scratch_.data(), bytes);
+		size_t sound = SoundBytes(out.Data(), bytes);
 		if (found == by_name_.end()) {
 			orphans_ += bytes > 0;
 			continue;
@@ -247,9 +251,9 @@ Napi::Value Folder::Next(Info info)
 		if (sound == 0)
 			continue;
 		info[0].As<Napi::Uint32Array>()[0] = found->second;
-		return Napi::Buffer<uint8_t>::Copy(info.Env(), scratch_.data(), sound);
+		return Napi::Number::New(info.Env(), static_cast<double>(sound));
 	}
-	return info.Env().Undefined();
+	return Napi::Number::New(info.Env(), 0);
 }
 
 void Folder::Commit(Info info)

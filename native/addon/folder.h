@@ -65,7 +65,6 @@ class Folder : public Napi::ObjectWrap<Folder> {
 	std::unordered_map<uint32_t, std::shared_ptr<Channel>> channels_;
 	std::map<std::pair<int32_t, uint64_t>, uint32_t> by_name_;
 	std::vector<std::shared_ptr<Channel>> fresh_; /* learned, not yet told */
-	std::vector<uint8_t> scratch_;
 	uint64_t orphans_ = 0;
 	/* Ends the thread when Node ends without close(). */
 	std::optional<Napi::Env::CleanupHook<void (*)(Folder *), Folder>> cleanup_;

@@ -5,7 +5,13 @@ namespace scope::json {
 namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
+constexpr char kPairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748"
+			  "49505152535455565758596061626364656667686970717273747576777879808182838485868788899091929394959697"
+			  "9899";
+static_assert(sizeof kPairs == 201);
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";
+
+constexpr uint64_t kPowers[] = {1, 10, 100, 1000, 10000, 100000, 1000000};
 
 /* The letter of a two-character escape, 0: none. */
 char ShortEscape(unsigned char c)
@@ -77,36 +83,32 @@ size_t Wide(std::string_view text, std::string &out)
 uint8_t *Integer(uint8_t *at, uint64_t value)
 {
 	uint8_t digits[20];
-	unsigned used = 0;
+	uint8_t *end = digits + sizeof digits, *begin = end;
 
-	do {
-		digits[used++] = static_cast<uint8_t>('0' + value % 10);
-		value /= 10;
-	} while (value != 0);
-	while (used > 0)
-		*at++ = digits[--used];
-	return at;
+	/* Two at a time: the divisions are what it costs. */
+	while (value >= 100) {
+		memcpy(begin -= 2, kPairs + 2 * (value % 100), 2);
+		value /= 100;
+	}
+	if (value >= 10)
+		memcpy(begin -= 2, kPairs + 2 * value, 2);
+	else
+		*--begin = static_cast<uint8_t>('0' + value);
+	memcpy(at, begin, static_cast<size_t>(end - begin));
+	return at + (end - begin);
 }
 
 uint8_t *Digits(uint8_t *at, uint64_t value, unsigned least)
 {
-	uint64_t limit = 1;
+	uint64_t limit = kPowers[least - 1];
 
-	for (unsigned i = 1; i < least; i++)
-		limit *= 10;
 	for (; limit > 1 && value < limit; limit /= 10)
 		*at++ = '0';
 	return Integer(at, value);
 }
 
-uint8_t *Decimal(uint8_t *at, uint64_t whole, unsigned digits)
+uint8_t *Fraction(uint8_t *at, uint64_t fraction, unsigned digits)
 {
-	uint64_t unit = 1;
-
-	for (unsigned i = 0; i < digits; i++)
-		unit *= 10;
-	at = Integer(at, whole / unit);
-	uint64_t fraction = whole % unit;
 	if (fraction == 0)
 		return at;
 	*at++ = '.';
@@ -115,15 +117,11 @@ uint8_t *Decimal(uint8_t *at, uint64_t whole, unsigned digits)
 	return Digits(at, fraction, digits);
 }
 
-bool IsPlain(std::string_view text)
+uint8_t *Decimal(uint8_t *at, uint64_t whole, unsigned digits)
 {
-	for (char one : text) {
-		auto c = static_cast<unsigned char>(one);
+	uint64_t unit = kPowers[digits];
 
-		if (c < 0x20 || c > 0x7e || c == '"' || c == '\\')
-			return false;
-	}
-	return true;
+	return Fraction(Integer(at, whole / unit), whole % unit, digits);
 }
 
 std::string Quote(std::string_view text)

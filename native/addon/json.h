@@ -19,14 +19,20 @@ inline uint8_t *Bytes(uint8_t *at, std::string_view text)
 /* At most 20 digits. */
 uint8_t *Integer(uint8_t *at, uint64_t value);
 
-/* With zeros in front up to `least` digits. */
+/* With zeros in front up to `least` digits, 7 at most. */
 uint8_t *Digits(uint8_t *at, uint64_t value, unsigned least);
 
-/* whole / 10^digits without zeros at its end: 1500 with 3 digits is 1.5. */
+/* Behind a whole number: a point and fraction / 10^digits without zeros at its end; nothing for 0. */
+uint8_t *Fraction(uint8_t *at, uint64_t fraction, unsigned digits);
+
+/* whole / 10^digits without zeros at its end: 1500 with 3 digits is 1.5. 6 digits at most. */
 uint8_t *Decimal(uint8_t *at, uint64_t whole, unsigned digits);
 
-/* Whether every byte stands for itself between quotation marks. */
-bool IsPlain(std::string_view text);
+/* Whether the byte stands for itself between quotation marks. */
+constexpr bool IsPlain(unsigned char c)
+{
+	return c >= 0x20 && c <= 0x7e && c != '"' && c != '\\';
+}
 
 /* As a JSON string, quotation marks included; bytes that are no UTF-8 become U+FFFD as in TextDecoder. */
 std::string Quote(std::string_view text);

@@ -78,8 +78,11 @@ export interface NativeFolder {
   control(key: number, out: Float64Array): void;
   setControl(key: number, values: Float64Array): void;
   setFileWatch(dfa: Uint8Array): void;
-  /** The next batch; its channel's key is stored in `key[0]`. */
-  next(key: Uint32Array): Buffer | undefined;
+  /**
+   * Fills `out` with the next batch and `key[0]` with its channel's key. Its length; 0: there is none; negative: so many bytes
+   * are needed.
+   */
+  next(key: Uint32Array, out: Uint8Array): number;
   commit(): void;
   position(): number;
   release(key: number): boolean;

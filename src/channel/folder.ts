@@ -15,6 +15,8 @@ const SPOOL_MAX = 256 * 1024 * 1024;
 const QUIET_SECONDS = 24 * 3600;
 
 const LOSING_AT_ONCE = 256;
+/** Room for a batch at the beginning. */
+const BATCH_BYTES = 64 * 1024;
 
 /** Key of the hub in the addon's calls. */
 const HUB = 0;
@@ -46,6 +48,8 @@ class NativeChannelFolder implements ChannelFolder {
   readonly #channels = new Map<number, MappedChannel>();
   readonly #key = new Uint32Array(1);
   readonly #losing = new Uint32Array(LOSING_AT_ONCE);
+  /** What next() gave last. One memory for all batches: fresh one each time is what the collector would run for. */
+  #batch = Buffer.allocUnsafeSlow(BATCH_BYTES);
   readonly #stats = new Float64Array(STATS_FIELDS);
   readonly #bootId = bootId();
   #position = 0;
@@ -90,14 +94,18 @@ class NativeChannelFolder implements ChannelFolder {
   }
 
   next(): Batch | undefined {
-    const bytes = this.#native.next(this.#key);
-    if (bytes === undefined) return undefined;
+    let length = this.#native.next(this.#key, this.#batch);
+    if (length < 0) {
+      this.#batch = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(-length)));
+      length = this.#native.next(this.#key, this.#batch);
+    }
+    if (length === 0) return undefined;
     let channel = this.#channels.get(this.#key[0]!);
     if (!channel) {
       this.#learn();
       channel = this.#channels.get(this.#key[0]!)!;
     }
-    return {channel, bytes};
+    return {channel, bytes: this.#batch.subarray(0, length)};
   }
 
   commit(): void {

@@ -132,7 +132,7 @@ export interface Channel {
 
 /**
  * Whole records of one channel, back to back, ascending by tsc; records of one thread are in order across batches
- * too. The bytes are yours: nothing reuses them.
+ * too. The bytes are good until the next call of next().
  */
 export interface Batch {
   readonly channel: Channel;

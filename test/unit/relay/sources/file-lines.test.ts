@@ -102,6 +102,8 @@ const PATHS: (string | Buffer)[] = [
   Buffer.from([0x2f, 0xff, 0xc3, 0x28, 0xe2, 0x82, 0x41, 0xf0, 0x9f, 0x98]),
   Buffer.from([0x2f, 0xed, 0xa0, 0x80, 0xf4, 0x90, 0x80, 0x80, 0xc0, 0xaf]),
   '',
+  // Beginnings of keys that are looked for, at the very end.
+  ...['g', 'gh', 'ghp', 'ghp_', 'A', 'AKI', 'e', 'eyJ', 'x', 'xox', 'github_pat'].map((end) => `/bin/${end}`),
   `/${'d/'.repeat(2000)}`,
 ];
 
