@@ -89,7 +89,7 @@ function take(types: Map<number, number>, texts: Buffer[] = []): void {
     cursor.reset(batch.bytes);
     while (cursor.next()) {
       types.set(cursor.type, (types.get(cursor.type) ?? 0) + 1);
-      if (cursor.type === REC.TEXT) texts.push(cursor.data());
+      if (cursor.type === REC.TEXT) texts.push(Buffer.from(cursor.data()));
     }
   }
   folder.commit();
