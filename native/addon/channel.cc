@@ -93,7 +93,9 @@ int Channel::Open(int dir)
 	if (rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM || rc == -ENOSPC)
 		return -EAGAIN;
 	if (rc != 0) {
-		Fail(rc == -EINVAL ? "not a channel file (type or size)" : "cannot be mapped");
+		Fail(rc == -EINVAL   ? "not a channel file (type or size)"
+		     : rc == -EACCES ? "another user's, and not shared (see the folder's mode)"
+				     : "cannot be mapped");
 		return 0;
 	}
 	/* Pairs with the release store of the library: the header before it is whole. */

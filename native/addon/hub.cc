@@ -19,6 +19,8 @@
 namespace scope {
 namespace {
 
+constexpr mode_t kOwner = 0600, kGroup = 0660, kAll = 0644;
+
 template <size_t N> void StorePath(char (&field)[N], const std::string &text)
 {
 	if (text.empty() || text.size() >= N)
@@ -48,16 +50,36 @@ void PublishControl(struct sc_control *control)
 	control->generation.fetch_add(1, std::memory_order_release);
 }
 
+/* Who shares the folder, by its mode: the group where it has the setgid bit; every user, with root; else its owner alone. */
+static mode_t ModeOf(int dir)
+{
+	struct stat st;
+
+	if (fstat(dir, &st) != 0)
+		return kOwner;
+	if ((st.st_mode & S_ISGID) && (st.st_mode & S_IWGRP))
+		return kGroup;
+	return (st.st_mode & S_IWOTH) && geteuid() == 0 ? kAll : kOwner;
+}
+
 int Hub::Open(int dir, const HubSetup &setup, bool create)
 {
+	mode_t mode = create ? ModeOf(dir) : kOwner;
 	int rc = map_.Open(dir, "hub", sizeof(struct sc_hub));
-	if (rc == -ENOENT && create) {
-		rc = Create(dir, setup);
+	/* What a user made could be changed by that user while others believe it. */
+	bool replace = rc == 0 && mode == kAll && map_.owner() != 0;
+	if (replace)
+		map_.Unmap();
+	if (replace || (rc == -ENOENT && create)) {
+		rc = Create(dir, setup, mode, replace);
 		if (rc == 0 || rc == -EEXIST)
 			rc = map_.Open(dir, "hub", sizeof(struct sc_hub));
 	} else if (rc == 0) {
 		Apply(setup);
 	}
+	/* One of root's programs may have come first. */
+	if (rc == 0 && mode == kAll && fchmodat(dir, "hub", kAll, 0) != 0)
+		rc = -errno;
 	if (rc != 0)
 		return rc == -EAGAIN || rc == -EINVAL ? -EPROTO : rc;
 	/* Pairs with the release store of whoever made it; link() shows it whole. */
@@ -69,7 +91,7 @@ int Hub::Open(int dir, const HubSetup &setup, bool create)
 	return 0;
 }
 
-int Hub::Create(int dir, const HubSetup &setup)
+int Hub::Create(int dir, const HubSetup &setup, mode_t mode, bool replace)
 {
 	char temp[64];
 	snprintf(temp, sizeof temp, ".hub.%d.%llx", getpid(),
@@ -79,6 +101,8 @@ int Hub::Create(int dir, const HubSetup &setup)
 		return -errno;
 	/* Pages now, so that a full tmpfs is an error here and no SIGBUS in an application. */
 	int rc = -posix_fallocate(fd.get(), 0, sizeof(struct sc_hub));
+	if (rc == 0 && mode != kOwner && fchmod(fd.get(), mode) != 0)
+		rc = -errno;
 	Mapping temporary;
 	if (rc == 0)
 		rc = temporary.Map(fd.get(), sizeof(struct sc_hub));
@@ -94,7 +118,7 @@ int Hub::Create(int dir, const HubSetup &setup)
 		if (setup.file_watch.size() == sizeof hub->file_watch)
 			memcpy(&hub->file_watch, setup.file_watch.data(), sizeof hub->file_watch);
 		hub->magic.store(SC_HUB_MAGIC, std::memory_order_release);
-		if (linkat(dir, temp, dir, "hub", 0) != 0)
+		if ((replace ? renameat(dir, temp, dir, "hub") : linkat(dir, temp, dir, "hub", 0)) != 0)
 			rc = -errno;
 	}
 	unlinkat(dir, temp, 0);

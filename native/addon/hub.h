@@ -47,7 +47,7 @@ class Hub {
 	void Ring();
 
       private:
-	int Create(int dir, const HubSetup &setup);
+	int Create(int dir, const HubSetup &setup, mode_t mode, bool replace);
 
 	Mapping map_;
 };

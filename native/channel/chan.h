@@ -76,6 +76,9 @@ struct sc_chan {
 	_Atomic(uint32_t) shards;   /* bit per shard that is allocated */
 	int32_t pid;
 	uint32_t wipes;        /* MADV_WIPEONFORK works */
+	uint16_t file_mode;    /* of our files in dir: 0600, or 0660 where a group shares it */
+	uint8_t hub_readonly;  /* the hub is root's, for all users */
+	uint8_t hub_believed;  /* it is root's or our user's */
 	char dir[480];         /* SCOPE_DIR */
 	char name[64];         /* PID.TSC of the channel, without ".chan" */
 	_Atomic(uint32_t) ring_ready[SC_SHARDS]; /* bytes allocated, from each ring's start */
@@ -189,8 +192,17 @@ uint64_t sc_info_pid_ns(void);
 
 /* ---- hub.c ---- */
 
-/* Maps dir/hub, made with defaults when absent. NULL: impossible. */
+/*
+ * Maps dir/hub, made with defaults when absent, and fills in what sc_chan knows of who shares the folder: its user alone;
+ * a group, when the folder has the setgid bit; all users, when the hub can be read by all and is root's. NULL: impossible.
+ */
 struct sc_hub *sc_hub_open(const char *dir);
+
+/* One of the hub's paths, from where code is run or patched; "" when the hub is another user's, whom nobody need believe. */
+const char *sc_hub_path(const char *path);
+
+/* Makes a file of dir. The descriptor, or -errno. */
+int sc_hub_make_file(const char *path, int mode);
 
 /* Wakes the relay when it sleeps. */
 void sc_hub_ring(void);

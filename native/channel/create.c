@@ -106,8 +106,7 @@ static char *map_channel(void)
 	if (lifted < 0)
 		return (char *)(long)lifted;
 	put_path(path, sizeof(path), ".chan");
-	fd = sc_sys_openat(AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-			   0600);
+	fd = sc_hub_make_file(path, sc_chan.file_mode);
 	ret = fd < 0 ? fd : sc_sys_ftruncate(fd, SC_CHANNEL_SIZE);
 	base = (char *)ret;
 	if (ret == 0)

@@ -62,8 +62,7 @@ static int make_fdx(void)
 	path[n++] = '/';
 	n += sc_strcpy(path + n, sizeof(path) - n, sc_chan.name);
 	sc_strcpy(path + n, sizeof(path) - n, ".fdx");
-	fd = sc_sys_openat(AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-			   0600);
+	fd = sc_hub_make_file(path, sc_chan.file_mode);
 	if (fd < 0)
 		return 0;
 	if (sc_sys_ftruncate(fd, (int64_t)size) < 0) {

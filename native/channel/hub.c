@@ -19,6 +19,10 @@
 	 SC_WANT_DNS | SC_WANT_STATSD | SC_WANT_PROCESS)
 #define DEFAULT_MAX_PER_SEC 10000
 
+#define MODE_OWNER 0600
+#define MODE_GROUP 0660
+#define MODE_ALL   0644
+
 static size_t put_path(char *to, size_t size, const char *dir, const char *name)
 {
 	size_t n = sc_strcpy(to, size, dir);
@@ -31,15 +35,27 @@ static struct sc_hub *map_hub(const char *path)
 {
 	struct sc_hub *hub;
 	struct stat st;
-	int fd = sc_sys_openat(AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+	int prot, fd = sc_sys_openat(AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
 
+	if (fd == -EACCES)
+		fd = sc_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
 	if (fd < 0)
 		return (struct sc_hub *)(long)fd;
 	if (sc_sys_fstat(fd, &st) < 0 || st.st_size < (long)sizeof(*hub) || !S_ISREG(st.st_mode)) {
 		sc_sys_close(fd);
 		return (struct sc_hub *)-EINVAL;
 	}
-	hub = sc_sys_mmap(NULL, sizeof(*hub), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	/* Also by root's processes: one that gives up its rights must not keep a hand on what others believe. */
+	sc_chan.hub_readonly = (st.st_mode & S_IROTH) != 0;
+	sc_chan.hub_believed = st.st_uid == 0 || st.st_uid == (uint32_t)sc_sys0(__NR_geteuid);
+	sc_chan.file_mode = st.st_mode & S_IWGRP ? MODE_GROUP : MODE_OWNER;
+	/* What another user says could hold us up, unless we share with its group. */
+	if (sc_chan.hub_readonly ? st.st_uid != 0 : !sc_chan.hub_believed && sc_chan.file_mode == MODE_OWNER) {
+		sc_sys_close(fd);
+		return (struct sc_hub *)-EPERM;
+	}
+	prot = sc_chan.hub_readonly ? PROT_READ : PROT_READ | PROT_WRITE;
+	hub = sc_sys_mmap(NULL, sizeof(*hub), prot, MAP_SHARED, fd, 0);
 	sc_sys_close(fd);
 	if (sc_map_failed(hub))
 		return hub;
@@ -52,16 +68,40 @@ static struct sc_hub *map_hub(const char *path)
 	return hub;
 }
 
-static void fill_hub(struct sc_hub *hub, const char *dir)
+static void fill_hub(struct sc_hub *hub)
 {
 	hub->major = SC_VERSION_MAJOR;
 	hub->minor = SC_VERSION_MINOR;
 	hub->size = sizeof(*hub);
 	hub->control.want = DEFAULT_WANT;
 	hub->control.max_per_sec = DEFAULT_MAX_PER_SEC;
-	put_path(hub->plans, sizeof(hub->plans), dir, "plans");
 	memcpy(&hub->file_watch, sc_watch_default, sizeof(sc_watch_default));
 	atomic_store_explicit(&hub->magic, SC_HUB_MAGIC, memory_order_release);
+}
+
+/*
+ * Who shares the folder: its group, when it has the setgid bit (as a pod's fsGroup sets it); all users, when all may write,
+ * under root; else its owner alone. The same rule as in the reader's hub.cc.
+ */
+static int mode_of(const char *dir)
+{
+	struct stat st;
+
+	if (sc_sys_stat(dir, &st) < 0)
+		return MODE_OWNER;
+	if (st.st_mode & S_ISGID && st.st_mode & S_IWGRP)
+		return MODE_GROUP;
+	return st.st_mode & S_IWOTH && sc_sys0(__NR_geteuid) == 0 ? MODE_ALL : MODE_OWNER;
+}
+
+int sc_hub_make_file(const char *path, int mode)
+{
+	int fd = sc_sys_openat(AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+
+	/* The umask is the program's. */
+	if (fd >= 0 && mode != MODE_OWNER)
+		sc_sys2(__NR_fchmod, fd, mode);
+	return fd;
 }
 
 /* Makes the hub under a name of its own, then links it: never seen half, first one wins. */
@@ -75,13 +115,13 @@ static void make_hub(const char *dir, const char *path)
 	n += sc_put_dec(temp + n, (uint64_t)sc_sys_getpid());
 	temp[n++] = '.';
 	sc_put_hex(temp + n, sc_rdtsc());
-	fd = sc_sys_openat(AT_FDCWD, temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	fd = sc_hub_make_file(temp, mode_of(dir));
 	if (fd < 0)
 		return;
 	if (sc_sys_fallocate(fd, 0, 0, sizeof(*hub)) == 0) {
 		hub = sc_sys_mmap(NULL, sizeof(*hub), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		if (!sc_map_failed(hub)) {
-			fill_hub(hub, dir);
+			fill_hub(hub);
 			sc_sys_munmap(hub, sizeof(*hub));
 			sc_sys_link(temp, path);
 		}
@@ -104,12 +144,24 @@ struct sc_hub *sc_hub_open(const char *dir)
 	return sc_map_failed(hub) ? NULL : hub;
 }
 
+const char *sc_hub_path(const char *path)
+{
+	return sc_chan.hub && sc_chan.hub_believed ? path : "";
+}
+
 void sc_hub_ring(void)
 {
 	struct sc_hub *hub = sc_chan.hub;
 
 	if (!hub)
 		return;
+	if (sc_chan.hub_readonly) {
+		/* Cannot say that it rang: before the relay is asleep, its next look has to do. */
+		if (atomic_load_explicit(&hub->sleeping, memory_order_relaxed) == SC_RELAY_ASLEEP &&
+		    !sc_chan.quiet)
+			sc_sys_futex(&hub->doorbell, FUTEX_WAKE, INT_MAX, NULL);
+		return;
+	}
 	/*
 	 * The first one to see it asleep wakes it; one that looks at the channels now may have passed ours and is
 	 * kept from its sleep. Pairs with the relay's exchange before its wait.

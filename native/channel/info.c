@@ -138,6 +138,8 @@ void sc_info_boot_id(uint8_t id[16])
 		return;
 	}
 	read_boot_id(id);
+	if (sc_chan.hub_readonly)
+		return;
 	memcpy(hub->boot_id, id, 16);
 	atomic_store_explicit(&hub->boot_id_known, 1, memory_order_release);
 }

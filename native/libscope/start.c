@@ -46,9 +46,23 @@ static void prepare_children(const struct sc_stack *stack, const char *dir)
 
 	find_library(sc_stack_env(stack, "LD_PRELOAD="), s->libscope, sizeof(s->libscope));
 	if (!s->libscope[0])
-		sc_strcpy(s->libscope, sizeof(s->libscope), sc_chan.hub->libscope);
+		sc_strcpy(s->libscope, sizeof(s->libscope), sc_hub_path(sc_chan.hub->libscope));
 	n = sc_strcpy(s->dir, sizeof(s->dir), "SCOPE_DIR=");
 	sc_strcpy(s->dir + n, sizeof(s->dir) - n, dir);
+}
+
+/* Where plans are kept: where the hub says, or in the folder, for each user its own. Size: as SCOPE_DIR and some. */
+static const char *plans_folder(char *to, size_t size)
+{
+	const char *plans = sc_hub_path(sc_chan.hub->plans);
+	size_t n;
+
+	if (plans[0])
+		return plans;
+	n = sc_strcpy(to, size, sc_chan.dir);
+	n += sc_strcpy(to + n, size - n, "/plans.");
+	sc_put_dec(to + n, (uint64_t)sc_sys0(__NR_geteuid));
+	return to;
 }
 
 static void report(const struct sc_patch_report *r, int ret)
@@ -101,6 +115,7 @@ int sc_start(const struct sc_start *how)
 					 .ip = how->ip,
 					 .ips = how->ips};
 	struct sc_patch_report patched;
+	char plans[sizeof(sc_chan.dir) + 32];
 	size_t n = sc_auxv_read(auxv, AUXV_MAX);
 	const char *dir = how->dir;
 	int ret;
@@ -128,7 +143,7 @@ int sc_start(const struct sc_start *how)
 	if (how->ips)
 		many_threads(how->ips);
 	prepare_children(&stack, dir);
-	patch.plans = sc_chan.hub->plans[0] ? sc_chan.hub->plans : NULL;
+	patch.plans = plans_folder(plans, sizeof(plans));
 	memset(&patched, 0, sizeof(patched));
 	ret = sc_patch_start(&patch, &patched);
 	if (ret == -EAGAIN) {

@@ -63,7 +63,7 @@ static int lasting(const char **path, char *name, size_t size)
 int sc_exec_through_launcher(const char **path, char ***argv, uint64_t tp)
 {
 	static const char word[] = "inject-exec";
-	const char *launcher = sc_chan.hub ? sc_chan.hub->launcher : "";
+	const char *launcher = sc_hub_path(sc_chan.hub ? sc_chan.hub->launcher : "");
 	const char *real = *path;
 	char name[256], **out;
 	size_t argc = 0, len;

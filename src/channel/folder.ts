@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A folder of channels over the addon's Folder. */
-import {readFileSync} from 'node:fs';
+import {readFileSync, statSync} from 'node:fs';
 import {constants} from 'node:os';
-import {resolve} from 'node:path';
+import {join, resolve} from 'node:path';
 import {ScopeError} from '../base/errors.js';
 import {addon, CONTROL_FIELDS, type NativeFolder, STATS_FIELDS} from './addon.js';
 import {MappedChannel} from './channel.js';
@@ -10,7 +10,7 @@ import {readControl, writeControl} from './control.js';
 import {OFFSETS} from './layout.js';
 import type {Batch, Channel, ChannelFolder, Control, FolderOptions, FolderStats} from './types.js';
 
-const {EBUSY, EALREADY, ENOENT, EPROTO} = constants.errno;
+const {EACCES, EBUSY, EALREADY, ENOENT, EPROTO} = constants.errno;
 const SPOOL_MAX = 256 * 1024 * 1024;
 const QUIET_SECONDS = 24 * 3600;
 
@@ -39,7 +39,13 @@ function openError(dir: string, rc: number): ScopeError {
     return new ScopeError('SCOPE_NOT_FOUND', `${dir}: no channel folder (its hub is missing)`);
   if (rc === -EPROTO)
     return new ScopeError('SCOPE_CHANNEL_INVALID', `${dir}/hub: made by another version, or damaged`);
+  if (rc === -EACCES) return new ScopeError('SCOPE_IO', `${dir}/hub: ${notShared(dir)}`);
   return new ScopeError('SCOPE_IO', `${dir}: ${errorName(rc)}`);
+}
+
+function notShared(dir: string): string {
+  const owner = statSync(join(dir, 'hub'), {throwIfNoEntry: false})?.uid;
+  return `belongs to user ${owner ?? '?'}: run as that user or as root, or share the folder with a group (chgrp and chmod g+rws before its first use)`;
 }
 
 class NativeChannelFolder implements ChannelFolder {
