@@ -6,10 +6,12 @@ import {basename, dirname, join, resolve} from 'node:path';
 import type {Channel} from '../channel/index.js';
 import {containerId} from '../platform/container.js';
 import type {Process} from '../records/types.js';
-import {accountName} from './accounts.js';
+import {Accounts} from './accounts.js';
 import {BoundedMap} from './bounded-map.js';
 
 const ID_TAIL = 32;
+
+const accounts = new Accounts();
 
 /** The Process of a channel, without tags: those come with its settings. */
 export function describe(channel: Channel): Process {
@@ -33,8 +35,7 @@ export function describe(channel: Channel): Process {
     host: info.host,
     uid: header.uid,
     gid: header.gid,
-    username: accountName(channel, 'passwd', header.uid),
-    groupname: accountName(channel, 'group', header.gid),
+    ...accounts.namesOf(channel, header.uid, header.gid),
     cgroup: `0::${cgroup}`,
     // A cgroup namespace hides the container's name from those inside.
     containerId: containerId(info.cgroup) || containerId(seen.cgroup),
