@@ -49,11 +49,14 @@ afterEach(async () => {
   rmSync(dir, {recursive: true, force: true});
 });
 
+/** Pids, host name and network of its own, as a container has them. */
+const POD = ['unshare', '--pid', '--fork', '--mount-proc', '--uts', '--net'];
+
 const as = (user: number, argv: string[]) =>
   user === 0 ? argv : ['setpriv', `--reuid=${user}`, `--regid=${user}`, `--groups=${GROUP}`, ...argv];
 
-function relay(user: number): ChildProcess {
-  const [file, ...args] = as(user, [NATIVE.launcher, 'relay', '-u', join(dir, 'relay.yml')]);
+function relay(user: number, inside: string[] = []): ChildProcess {
+  const [file, ...args] = [...inside, ...as(user, [NATIVE.launcher, 'relay', '-u', join(dir, 'relay.yml')])];
   const env = {...process.env, HOME: dir, SCOPE_NODE: process.execPath};
   const child = spawn(file!, args, {env, stdio: ['ignore', 'ignore', 'pipe']});
   relays.push(child);
@@ -62,18 +65,20 @@ function relay(user: number): ChildProcess {
 
 async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill();
+  // unshare hands no signal on but, with --kill-child, its own death.
+  child.kill(child.spawnfile === 'unshare' ? 'SIGKILL' : 'SIGTERM');
   await new Promise((resolve) => child.once('exit', resolve));
 }
 
 /** `cat` of a file of its own, by which its events are known: what it must print is what it prints bare. */
-function run(user: number, name: string): void {
+function run(user: number, name: string, inside: string[] = []): void {
   const path = join(dir, name);
   writeFileSync(path, `${name}\n`, {mode: 0o644});
   // Not before it is that user: setpriv would be scoped, too.
   const preload = `LD_PRELOAD=${NATIVE.libscope}`;
   const script = `umask 077; exec cat ${path}`;
-  const [file, ...args] = as(user, ['env', preload, `SCOPE_DIR=${folder()}`, 'sh', '-c', script]);
+  const command = as(user, ['env', preload, `SCOPE_DIR=${folder()}`, 'sh', '-c', script]);
+  const [file, ...args] = [...inside, ...command];
   const {status, stdout, stderr} = spawnSync(file!, args, {encoding: 'utf8'});
   expect([status, stdout, stderr]).toEqual([0, `${name}\n`, '']);
 }
@@ -118,6 +123,19 @@ describe.skipIf(!canSwitch)('a folder of channels', () => {
     await seen('after', 'root');
     expect(statSync(join(folder(), 'hub'))).toMatchObject({gid: GROUP, mode: 0o100660});
   });
+
+  test.skipIf(spawnSync(POD[0]!, [...POD.slice(1), 'true']).status !== 0)(
+    'of a pod: program and relay share nothing else, neither pids nor users',
+    async () => {
+      chownSync(folder(), 0, GROUP);
+      chmodSync(folder(), 0o2777);
+      run(FIRST, 'before', POD);
+      relay(RELAY, ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child']);
+      await seen('before');
+      run(SECOND, 'after', POD);
+      await seen('after');
+    },
+  );
 
   test('that is not shared: the relay of another user says whose it is', async () => {
     run(FIRST, 'before');
