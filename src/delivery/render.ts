@@ -16,7 +16,7 @@ const SLAB_BYTES = 512 * 1024;
 const MARGIN = 8 * 1024;
 const NEWLINE = 0x0a;
 /** Slabs kept for the next records. */
-const FREE_KEPT = 4;
+const FREE_KEPT = 16;
 
 export interface RenderLimits {
   /** Of one run: a batch does not cut runs. */
