@@ -90,7 +90,8 @@ void Name(OpenFile &file, std::string_view path)
 		found |= kClasses.of[static_cast<unsigned char>(c)];
 	file.path = path;
 	file.doubtful = (found & kSecret) || ((found & kKey) && HoldsKey(path));
-	if (found & kEscaped) {
+	file.plain = !(found & kEscaped);
+	if (!file.plain) {
 		file.quoted = json::Quote(path);
 		return;
 	}
@@ -126,6 +127,8 @@ Napi::Function FileLines::Define(Napi::Env env)
 	return DefineClass(env, "FileLines",
 			   {
 				   StaticMethod("setEnds", &FileLines::SetEnds),
+				   StaticMethod("setOps", &FileLines::SetOps),
+				   InstanceMethod("setLogs", &FileLines::SetLogs),
 				   InstanceMethod("encode", &FileLines::Encode),
 				   InstanceMethod("get", &FileLines::Get),
 				   InstanceMethod("set", &FileLines::Set),
@@ -158,10 +161,23 @@ void FileLines::SetEnds(Info info)
 		line_ends.push_back(ends.Get(i).As<Napi::String>().Utf8Value());
 }
 
+/* FileLines.setOps(ops): before the first encode() that makes log records. */
+void FileLines::SetOps(Info info)
+{
+	FileLogs::SetOps(info[0].As<Napi::Array>());
+}
+
+/* setLogs(parts): encode() can make log records from now on. */
+void FileLines::SetLogs(Info info)
+{
+	logs_.emplace(info[0].As<Napi::Object>());
+}
+
 /*
- * encode(batch, from, clock, out, marks, doubts): the lines of opens and closes from this offset on, one after the other in
- * `out`. marks[i] is where the i-th one's line ends; it may be empty. doubts[i] is 1 when its path may hold a secret. Returns how many there are; it ends early when `out`
- * or `marks` are full.
+ * encode(batch, from, clock, out, marks, doubts, logs?, log_marks?, observed?): the lines of opens and closes from this
+ * offset on, one after the other in `out`. marks[i] is where the i-th one's line ends; it may be empty. doubts[i] is 1 when
+ * its path may hold a secret. With `logs` their log records, too, observed at this time (microseconds). Returns how many
+ * there are; it ends early when one of the arrays is full.
  */
 Napi::Value FileLines::Encode(Info info)
 {
@@ -171,12 +187,21 @@ Napi::Value FileLines::Encode(Info info)
 	auto marks = info[4].As<Napi::Uint32Array>();
 	auto doubts = info[5].As<Napi::Uint8Array>();
 	const uint8_t *bytes = batch.Data();
+	uint32_t *log_marks = nullptr;
 	size_t size = batch.ByteLength(), most = std::min(marks.ElementLength(), doubts.ElementLength());
 	size_t fixed = open_.head.size() + open_.middle.size() + open_.tail.size() + close_.head.size() +
 		       close_.middle.size() + close_.tail.size() + owner_.size() + kNumbers;
 	uint32_t count = 0;
-	Run run = {clock[0], clock[1], clock[2], clock[3], out.Data(), out.Data() + out.ByteLength()};
+	Run run = {clock[0], clock[1], clock[2], clock[3], out.Data(), out.Data() + out.ByteLength(), false, {}};
 
+	if (logs_ && info[6].IsTypedArray()) {
+		auto logs = info[6].As<Napi::Uint8Array>();
+		auto ends = info[7].As<Napi::Uint32Array>();
+
+		run.logs = {logs.Data(), logs.Data(), logs.Data() + logs.ByteLength(), Whole(info[8])};
+		log_marks = ends.Data();
+		most = std::min(most, ends.ElementLength());
+	}
 	files_->Forget();
 	for (size_t at = Whole(info[1]); at + sizeof(struct sc_record) <= size && count < most;) {
 		const auto &record = *reinterpret_cast<const struct sc_record *>(bytes + at);
@@ -188,13 +213,17 @@ Napi::Value FileLines::Encode(Info info)
 			const OpenFile *known = close ? files_->Find(record.object) : nullptr;
 			size_t path = kEscape * record.used + (known ? known->quoted.size() : 0);
 
-			fits = static_cast<size_t>(run.end - run.at) >= fixed + path;
+			fits = static_cast<size_t>(run.end - run.at) >= fixed + path &&
+			       (!log_marks ||
+				run.logs.room() >= logs_->Most(record.used + (known ? known->path.size() : 0)));
 			if (fits && close)
 				Close(record, known, run);
 			else if (fits)
 				Open(record, run);
 			if (!fits)
 				break;
+			if (log_marks)
+				log_marks[count] = run.logs.used();
 			doubts[count] = run.doubtful;
 			marks[count++] = static_cast<uint32_t>(run.at - out.Data());
 		}
@@ -203,13 +232,19 @@ Napi::Value FileLines::Encode(Info info)
 	return Napi::Number::New(info.Env(), count);
 }
 
-void FileLines::Begin(const Source &source, const struct sc_record &record, const OpenFile &file,
-		      Run &run) const
+/* Microseconds since the epoch. */
+uint64_t FileLines::TimeOf(const struct sc_record &record, const Run &run)
 {
 	double seconds = run.real + (static_cast<double>(record.tsc) - run.tsc) * run.real_per_tick;
 	double rounded = std::floor(seconds * 1e6 + 0.5);
+
 	/* What a hostile record or header claims must not overflow the conversion. */
-	uint64_t micros = rounded >= 0 && rounded < 9e15 ? static_cast<uint64_t>(rounded) : 0;
+	return rounded >= 0 && rounded < 9e15 ? static_cast<uint64_t>(rounded) : 0;
+}
+
+void FileLines::Begin(const Source &source, const struct sc_record &record, const OpenFile &file,
+		      uint64_t micros, Run &run) const
+{
 	uint8_t *at = json::Bytes(run.at, source.head);
 
 	run.doubtful = file.doubtful;
@@ -244,8 +279,11 @@ void FileLines::Open(const struct sc_record &record, Run &run)
 		file.owner = info.uid;
 		file.group = info.gid;
 	}
-	Begin(open_, record, file, run);
+	uint64_t micros = TimeOf(record, run);
+	Begin(open_, record, file, micros, run);
 	End(record, run);
+	if (run.logs.at)
+		logs_->Open(record, file, micros, run.logs);
 }
 
 void FileLines::Close(const struct sc_record &record, const OpenFile *known, Run &run)
@@ -260,7 +298,9 @@ void FileLines::Close(const struct sc_record &record, const OpenFile *known, Run
 	/* Open before the records began: the close tells its path. */
 	if (!known)
 		Name(unnamed, path);
-	Begin(close_, record, known ? *known : unnamed, run);
+	const OpenFile &file = known ? *known : unnamed;
+	uint64_t micros = TimeOf(record, run);
+	Begin(close_, record, file, micros, run);
 	uint64_t ops = static_cast<uint64_t>(info.rx_ops) + info.tx_ops;
 	double nanos = static_cast<double>(info.ticks) * run.nanos_per_tick;
 	uint8_t *at = Member(run.at, ",\"file_read_bytes\":", info.rx_bytes);
@@ -269,8 +309,11 @@ void FileLines::Close(const struct sc_record &record, const OpenFile *known, Run
 	at = Member(at, ",\"file_write_ops\":", info.tx_ops);
 	at = json::Bytes(at, ",\"duration\":");
 	double mean = ops == 0 ? 0 : std::floor(nanos / static_cast<double>(ops) + 0.5);
-	run.at = json::Decimal(at, mean < 9e15 ? static_cast<uint64_t>(mean) : 0, 3);
+	mean = mean < 9e15 ? mean : 0;
+	run.at = json::Decimal(at, static_cast<uint64_t>(mean), 3);
 	End(record, run);
+	if (run.logs.at)
+		logs_->Close(record, file, micros, mean, run.logs);
 }
 
 Napi::Value FileLines::Get(Info info)

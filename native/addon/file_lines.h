@@ -6,11 +6,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <napi.h>
 
+#include "file_logs.h"
 #include "file_table.h"
 #include "scope/channel.h"
 
@@ -36,9 +38,12 @@ class FileLines : public Napi::ObjectWrap<FileLines> {
 		double tsc, real, real_per_tick, nanos_per_tick;
 		uint8_t *at, *end;
 		bool doubtful = false; /* the last line's path may hold a secret */
+		LogRun logs;
 	};
 
 	static void SetEnds(Info info);
+	static void SetOps(Info info);
+	void SetLogs(Info info);
 	Napi::Value Encode(Info info);
 	Napi::Value Get(Info info);
 	void Set(Info info);
@@ -46,13 +51,16 @@ class FileLines : public Napi::ObjectWrap<FileLines> {
 
 	void Open(const struct sc_record &record, Run &run);
 	void Close(const struct sc_record &record, const OpenFile *known, Run &run);
-	void Begin(const Source &source, const struct sc_record &record, const OpenFile &file, Run &run) const;
+	static uint64_t TimeOf(const struct sc_record &record, const Run &run);
+	void Begin(const Source &source, const struct sc_record &record, const OpenFile &file, uint64_t micros,
+		   Run &run) const;
 	void End(const struct sc_record &record, Run &run) const;
 
 	Source open_, close_;
 	std::string owner_;		/* `,"proc_uid":…` of the process */
 	bool enhance_ = false;
 	std::shared_ptr<FileTable> files_;
+	std::optional<FileLogs> logs_;
 };
 
 } // namespace scope

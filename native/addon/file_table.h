@@ -19,6 +19,7 @@ struct OpenFile {
 	uint32_t owner = 0;
 	uint32_t group = 0;
 	bool closed = false;
+	bool plain = false;    /* every byte of the path stands for itself */
 	bool doubtful = false; /* the path may hold a secret: see MayHoldSecret */
 };
 

@@ -124,6 +124,19 @@ uint8_t *Decimal(uint8_t *at, uint64_t whole, unsigned digits)
 	return Fraction(Integer(at, whole / unit), whole % unit, digits);
 }
 
+std::string Utf8(std::string_view text)
+{
+	std::string out;
+
+	for (size_t i = 0; i < text.size();) {
+		if (static_cast<unsigned char>(text[i]) >= 0x80)
+			i += Wide(text.substr(i), out);
+		else
+			out += text[i++];
+	}
+	return out;
+}
+
 std::string Quote(std::string_view text)
 {
 	std::string out = "\"";

@@ -34,6 +34,9 @@ constexpr bool IsPlain(unsigned char c)
 	return c >= 0x20 && c <= 0x7e && c != '"' && c != '\\';
 }
 
+/* What is no UTF-8 becomes U+FFFD as in TextDecoder. */
+std::string Utf8(std::string_view text);
+
 /* As a JSON string, quotation marks included; bytes that are no UTF-8 become U+FFFD as in TextDecoder. */
 std::string Quote(std::string_view text);
 

@@ -112,6 +112,19 @@ export interface FileLineParts {
   enhance: boolean;
 }
 
+/** What the log records of one image's fs.open and fs.close share, as bytes of protobuf. */
+export interface FileLogParts {
+  /** What comes first in a log record, but for its times. */
+  openHead: Buffer;
+  closeHead: Buffer;
+  /** What every channel of the image begins with. */
+  prefix: Buffer;
+  /** Attributes of the process, behind the path's. */
+  owner: Buffer;
+  /** Keys of the attributes that vary, in the order of native/addon/file_logs.h; an empty one is left out. */
+  keys: Buffer[];
+}
+
 /** A file as NativeFileLines keeps it: see OpenFile in src/relay/sources/source.ts. */
 export interface NativeOpenFile {
   path: string;
@@ -125,8 +138,9 @@ export interface NativeOpenFile {
 export interface NativeFileLines {
   /**
    * Lines of the opens and closes of a batch from this offset on, one after the other in `out`; `ends[i]` is where the
-   * i-th one's line ends, which may be empty; `doubts[i]` is 1 when the path in it may hold a secret. `clock`: see Channel.clock(). Answers how many it did: it stops where `out` or
-   * `ends` are full.
+   * i-th one's line ends, which may be empty; `doubts[i]` is 1 when the path in it may hold a secret. `clock`: see
+   * Channel.clock(). With `logs` the log records of the same events, too, observed at this time (microseconds). Answers how
+   * many it did: it stops where one of the arrays is full.
    */
   encode(
     batch: Uint8Array,
@@ -135,7 +149,12 @@ export interface NativeFileLines {
     out: Uint8Array,
     ends: Uint32Array,
     doubts: Uint8Array,
+    logs?: Uint8Array,
+    logEnds?: Uint32Array,
+    observed?: number,
   ): number;
+  /** Before encode() is asked for log records. */
+  setLogs(parts: FileLogParts): void;
   get(object: number): NativeOpenFile | undefined;
   set(object: number, file: NativeOpenFile): void;
   /** What is open, the longest open first. */
@@ -154,6 +173,8 @@ export interface Addon {
     new (parts: FileLineParts, parent?: NativeFileLines): NativeFileLines;
     /** What lines end with, by system call number; the last one for all others. */
     setEnds(ends: readonly string[]): void;
+    /** The operation as an attribute of a log record, likewise. */
+    setOps(ops: readonly Buffer[]): void;
   };
   /** Of bytes `from` to `to`; `soft`: as on machines without the instruction. */
   crc32c(bytes: Uint8Array, from: number, to: number, soft?: boolean): number;

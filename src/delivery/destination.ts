@@ -10,7 +10,7 @@ import {countOf, type Item} from '../records/rendered.js';
 import type {RelayRecord} from '../records/types.js';
 import type {DeliverySettings} from './config.js';
 import {createDiskQueue} from './disk/queue.js';
-import type {Exporter, RenderingExporter, SendResult} from './exporter.js';
+import type {Exporter, MadeForm, RenderingExporter, SendResult} from './exporter.js';
 import {createLedger, type LedgerSnapshot} from './ledger.js';
 import {createMemoryQueue, type Queue} from './queue.js';
 import {Renderer} from './render.js';
@@ -56,10 +56,10 @@ export interface Destination {
    * please wait for ready() before pushing more (what was pushed is kept up to twice the limit, then dropped).
    */
   push(records: readonly RelayRecord[]): boolean;
-  /** Whether it takes lines that are made already. */
-  readonly takesLines: boolean;
-  /** As push(), for NDJSON lines of consecutive records of one process and kind, like `first`. The bytes are copied. */
-  pushLines(lines: Buffer, count: number, first: RelayRecord): boolean;
+  /** What it takes that is made already; undefined: only records. */
+  readonly form: MadeForm | undefined;
+  /** As push(), for consecutive records of one process and kind, like `first`, in that form. The bytes are copied. */
+  pushMade(bytes: Buffer, count: number, first: RelayRecord): boolean;
   /** Resolves when push() would return true again. */
   ready(): Promise<void>;
   status(): DestinationStatus;
@@ -311,11 +311,11 @@ export function createDestination(
     hand();
   }
 
-  function pushLines(lines: Buffer, count: number, first: RelayRecord): boolean {
+  function pushMade(bytes: Buffer, count: number, first: RelayRecord): boolean {
     if (!begin(count)) return true;
     if (renderer === undefined || !exporter.accepts(first)) ledger.drop('unsupported', count);
     else {
-      renderer.addLines(lines, count, first);
+      renderer.addMade(bytes, count, first);
       const made = renderer.take();
       keep(made.items, made.count, made.bytes);
     }
@@ -401,8 +401,8 @@ export function createDestination(
       running = run();
     },
     push,
-    takesLines: renderer !== undefined && exporter.rendering?.lines === true,
-    pushLines,
+    form: renderer && exporter.rendering?.form,
+    pushMade,
     ready: () =>
       blocked && !ended ? new Promise((resolve) => readyWaiters.push(resolve)) : Promise.resolve(),
     status: () => ({

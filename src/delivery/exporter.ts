@@ -10,12 +10,15 @@ export type SendResult =
   | {outcome: 'retryable'; reason: string; afterMs?: number}
   | {outcome: 'failure'; reason: string};
 
+/** What others make of events too: NDJSON lines, or log records of OTLP. */
+export type MadeForm = 'lines' | 'logs';
+
 /** How an exporter turns single records into bytes ahead of the send. */
 export interface Rendering {
   /** What `write` appends to; whoever calls it lends the memory. */
   readonly out: ByteWriter;
-  /** What `write` makes of events is their NDJSON line, and lines that others made may stand beside it. */
-  readonly lines?: boolean;
+  /** What `write` makes of events is of this form, and what others made may stand beside it. */
+  readonly form?: MadeForm;
   /** Some calls of `write` follow at once. */
   begin?(): void;
   /** True: appended. False: the record has no form here, and nothing was written. Undefined: it is to stay a record. */

@@ -6,6 +6,7 @@
  *   slab |run of process a|run of process b|run of a ......| free |
  */
 import type {ByteWriter} from '../records/byte-writer.js';
+import {fieldEnd} from '../records/otlp/proto.js';
 import type {Item, Rendered} from '../records/rendered.js';
 import type {RelayRecord} from '../records/types.js';
 import type {Rendering} from './exporter.js';
@@ -107,32 +108,33 @@ export class Renderer {
     return true;
   }
 
-  /** Lines that somebody else made of consecutive records of one process and kind; they are copied. */
-  addLines(lines: Buffer, count: number, first: RelayRecord): void {
+  /** What somebody else made of consecutive records of one process and kind, in the rendering's form; it is copied. */
+  addMade(bytes: Buffer, count: number, first: RelayRecord): void {
     const {maxRecords, maxBytes} = this.#limits;
-    if (count > 1 && (count > maxRecords || lines.length > maxBytes)) {
-      this.#addEach(lines, first);
+    if (count > 1 && (count > maxRecords || bytes.length > maxBytes)) {
+      this.#addEach(bytes, first);
       return;
     }
     const out = this.#out;
     const same = this.#first?.process === first.process && this.#first.kind === first.kind;
-    const fits = this.#count + count <= maxRecords && out.length - this.#from + lines.length <= maxBytes;
-    const room = out.buffer.length - out.length >= lines.length;
+    const fits = this.#count + count <= maxRecords && out.length - this.#from + bytes.length <= maxBytes;
+    const room = out.buffer.length - out.length >= bytes.length;
     if (!same || !fits || !room) this.#close();
     if (!room) this.#renew();
     if (this.#first === undefined) {
       this.#first = first;
       this.#from = out.length;
     }
-    out.bytes(lines);
+    out.bytes(bytes);
     this.#count += count;
     this.#total += count;
   }
 
-  #addEach(lines: Buffer, first: RelayRecord): void {
-    for (let at = 0; at < lines.length; ) {
-      const end = lines.indexOf(NEWLINE, at) + 1 || lines.length;
-      this.addLines(lines.subarray(at, end), 1, first);
+  #addEach(bytes: Buffer, first: RelayRecord): void {
+    const logs = this.#rendering.form === 'logs';
+    for (let at = 0; at < bytes.length; ) {
+      const end = logs ? fieldEnd(bytes, at) : bytes.indexOf(NEWLINE, at) + 1 || bytes.length;
+      this.addMade(bytes.subarray(at, end), 1, first);
       at = end;
     }
   }

@@ -39,6 +39,9 @@ const AARCH64: Readonly<Record<string, number>> = {
 const NAMES: (string | undefined)[] = [];
 for (const [name, nr] of Object.entries(process.arch === 'arm64' ? AARCH64 : X86_64)) NAMES[nr] = name;
 
+/** Numbers of calls that have names are below. */
+export const CALLS = 512;
+
 /** The name of a call; `unknown` for a number that is not observed. */
 export function callName(nr: number): string {
   return NAMES[nr] ?? 'unknown';

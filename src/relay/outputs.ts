@@ -12,12 +12,20 @@ import type {LineSpan} from '../channel/index.js';
 import type {Config, ExporterConfig} from '../config/index.js';
 import {deliverySettings} from '../delivery/config.js';
 import {createDestination, type Destination, type DestinationStatus} from '../delivery/destination.js';
-import type {Exporter} from '../delivery/exporter.js';
+import type {Exporter, MadeForm} from '../delivery/exporter.js';
 import type {Event, Process, RelayRecord} from '../records/types.js';
 import {RELEASE} from '../records/version.js';
-import {createRouter, type Deliveries, fileEvent, type Router, type RouterStatus} from '../routing/index.js';
+import {
+  createRouter,
+  type Deliveries,
+  fileEvent,
+  type LinePlan,
+  type Router,
+  type RouterStatus,
+} from '../routing/index.js';
 import {loadExporter} from './exporters.js';
 import type {Log} from './log.js';
+import {fileLogs} from './sources/file-logs.js';
 
 export type OutputsConfig = Pick<Config, 'exporters' | 'routes' | 'default' | 'relay'>;
 
@@ -101,38 +109,57 @@ export class Outputs {
     else this.#deliver(this.#router.route(records));
   }
 
-  /** Whether opens and closes of a process may come as lines: no route changes them, and all destinations take lines. */
+  /** Whether opens and closes of a process may come as lines: no route changes them, and all destinations take them made. */
   takesLines(process: Process): boolean {
-    const plan = this.#router.linePlan(process);
-    return plan?.to.every((name) => this.#running.get(name)?.destination.takesLines ?? true) ?? false;
+    return this.#plan(process) !== undefined;
   }
 
-  /** Lines of opens and closes of a process. What cannot go on as a line becomes an event again. */
-  appendLines({bytes, ends, doubts, from, to}: Readonly<LineSpan>, process: Process): void {
-    const plan = this.#held || !this.takesLines(process) ? undefined : this.#router.linePlan(process);
+  /** How log records of them are made beside their lines; undefined: no destination takes those. */
+  logsOf(process: Process): typeof fileLogs | undefined {
+    return this.#plan(process)?.to.some((name) => this.#form(name) === 'logs') ? fileLogs : undefined;
+  }
+
+  #form(name: string): MadeForm | undefined {
+    return this.#running.get(name)?.destination.form;
+  }
+
+  #plan(process: Process): LinePlan | undefined {
+    const plan = this.#router.linePlan(process);
+    const taken = plan?.to.every((name) => !this.#running.has(name) || this.#form(name) !== undefined);
+    return taken ? plan : undefined;
+  }
+
+  /** Opens and closes of a process, made already. What cannot go on so becomes events again. */
+  appendLines(span: Readonly<LineSpan>, process: Process): void {
+    const {bytes, ends, doubts, from, to, logs} = span;
+    let plan = this.#held ? undefined : this.#plan(process);
+    // Since they were made a destination came that takes log records.
+    if (logs === undefined && plan?.to.some((name) => this.#form(name) === 'logs')) plan = undefined;
     const first = fileEvent(process);
-    let start = from === 0 ? 0 : ends[from - 1]!;
+    let start = from;
     let count = 0;
-    let at = start;
-    const hand = (): void => {
+    const hand = (until: number): void => {
       if (count === 0) return;
       plan!.count(count);
-      for (const name of plan!.to)
-        this.#running.get(name)?.destination.pushLines(bytes.subarray(start, at), count, first);
+      for (const name of plan!.to) {
+        const made = this.#form(name) === 'logs' ? logs! : span;
+        const some = made.bytes.subarray(startOf(made.ends, start), startOf(made.ends, until));
+        this.#running.get(name)?.destination.pushMade(some, count, first);
+      }
       count = 0;
     };
     for (let i = from; i < to; i++) {
-      const end = ends[i]!;
-      if (end === at) continue;
-      if (plan !== undefined && !(plan.redacts && doubts[i] === 1)) count++;
-      else {
-        hand();
-        this.append([eventOf(bytes.subarray(at, end), process)]);
-        start = end;
+      const at = startOf(ends, i);
+      if (ends[i] === at) continue;
+      if (plan !== undefined && !(plan.redacts && doubts[i] === 1)) {
+        count++;
+        continue;
       }
-      at = end;
+      hand(i);
+      this.append([eventOf(bytes.subarray(at, ends[i]), process)]);
+      start = i + 1;
     }
-    hand();
+    hand(to);
   }
 
   /** False: a destination that must not drop is full; `whenReady` tells when it has room. */
@@ -294,6 +321,11 @@ function compare(old: Config['exporters'], now: Config['exporters']): Difference
   }
   difference.removed = Object.keys(old).filter((name) => !Object.hasOwn(now, name));
   return difference;
+}
+
+/** Where the i-th of some things begins, by where they end. */
+function startOf(ends: Uint32Array, i: number): number {
+  return i === 0 ? 0 : ends[i - 1]!;
 }
 
 /** The event that a line shows. */

@@ -8,8 +8,10 @@
 import {existsSync} from 'node:fs';
 import {basename, join} from 'node:path';
 import {
+  type Batch,
   type Channel,
   type ChannelFolder,
+  type FileLogParts,
   LineRun,
   type LineSpan,
   LOST,
@@ -42,6 +44,8 @@ export interface Sink {
   appendLines?(span: Readonly<LineSpan>, process: Process): void;
   /** Whether it takes lines of this process, asked at its beginning; without it: of all. */
   takesLines?(process: Process): boolean;
+  /** How log records of OTLP are made beside the lines of this process, asked for each batch; undefined: none are wanted. */
+  logsOf?(process: Process): ((image: ProcessImage) => FileLogParts) | undefined;
   /** Most events become NDJSON lines: their sources may render them, and make `data` when somebody asks. */
   readonly linesOnly?: boolean;
 }
@@ -156,7 +160,7 @@ export class Pipeline {
         if (this.#overBefore.has(batch.channel.path)) continue;
         this.#decoding = this.#images.get(batch.channel.key) ?? this.#add(batch.channel);
         this.#cursor.reset(batch.bytes);
-        this.#run.begin(this.#decoding.image.lines, batch.channel, batch.bytes);
+        this.#beginLines(this.#decoding.image, batch);
       }
       if (!this.#decode(until)) break;
     }
@@ -267,6 +271,13 @@ export class Pipeline {
     }
     this.#changed = true;
     return running;
+  }
+
+  #beginLines(image: ProcessImage, {channel, bytes}: Batch): void {
+    const {lines, process} = image;
+    const logs = lines && this.#sink.logsOf?.(process);
+    if (logs !== undefined) lines!.makeLogs(() => logs(image));
+    this.#run.begin(lines, channel, bytes, logs === undefined ? undefined : this.#now());
   }
 
   #takesLines(process: Process): boolean {

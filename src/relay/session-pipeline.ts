@@ -114,6 +114,7 @@ function sessionSink(writer: SessionWriter, states: StateFiles, outputs: Outputs
     },
     // What is sent elsewhere may need more than the line.
     takesLines: (process) => outputs?.takesLines(process) ?? true,
+    logsOf: (process) => outputs?.logsOf(process),
     commit(position, state) {
       number += 1;
       states.write(number, {position, state});

@@ -56,7 +56,7 @@ export function createExporter(config: FileExporterConfig, context: ExporterCont
     verbosity: config.verbosity,
   } as const;
   const out = new ByteWriter(0);
-  const rendering: Rendering = {out, write, lines: config.format === 'ndjson'};
+  const rendering: Rendering = {out, write, ...(config.format === 'ndjson' ? {form: 'lines'} : {})};
   let progress: Progress | undefined;
   let synced = context.clock.now();
 

@@ -211,5 +211,5 @@ export function createExporter(config: KafkaExporterConfig, context: ExporterCon
 /** Lines, a newline behind each. */
 function createLines(): Rendering {
   const out = new ByteWriter(0);
-  return {out, lines: true, write: (record) => tryWriteRecord(out, record)};
+  return {out, form: 'lines', write: (record) => tryWriteRecord(out, record)};
 }

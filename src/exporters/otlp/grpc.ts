@@ -13,6 +13,7 @@ import type {OtlpExporterConfig} from '../../config/types.js';
 import {authorization} from '../../delivery/http.js';
 import type {TlsOptions} from '../../delivery/tls.js';
 import type {OtlpRequest, Signal} from '../../records/otlp/encoder.js';
+import {hasRoom, installFrames} from './frames.js';
 import {type Delivered, type OtlpTransport, partialSuccess, retryDelay} from './transport.js';
 
 const METHODS: Record<Signal, string> = {
@@ -46,6 +47,7 @@ export function createGrpcTransport(
   tls: TlsOptions | undefined,
   userAgent: string,
 ): OtlpTransport {
+  installFrames();
   const options: ClientOptions = {
     'grpc.primary_user_agent': userAgent,
     'grpc.max_reconnect_backoff_ms': 5000,
@@ -77,7 +79,8 @@ export function createGrpcTransport(
   }
 
   return {
-    send({signal, bytes}: OtlpRequest, abort): Promise<Delivered> {
+    send({signal, bytes, lent}: OtlpRequest, abort): Promise<Delivered> {
+      if (lent) hasRoom(bytes);
       return new Promise((resolve) => {
         const call = open().makeUnaryRequest(
           METHODS[signal],

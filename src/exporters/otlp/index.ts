@@ -77,6 +77,8 @@ export function createExporter(config: OtlpExporterConfig, context: ExporterCont
         const request = state.requests[state.next]!;
         const result = await transport.send(request, signal);
         if (result.outcome === 'retryable') return result;
+        // A peer that failed may have answered before it read to the end.
+        if (result.outcome === 'success') encoder.release(request);
         if (result.outcome === 'failure') state.rejected += request.count;
         else state.rejected += Math.min(request.count, result.rejected);
         state.reason = result.reason ?? state.reason;
@@ -99,6 +101,7 @@ function createLogs(clock: Clock): Rendering {
   let observed = 0;
   return {
     out,
+    form: 'logs',
     begin() {
       observed = clock.wall() / 1000;
     },

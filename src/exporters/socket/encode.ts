@@ -50,7 +50,7 @@ export function createLines(): Rendering {
   const out = new ByteWriter(0);
   return {
     out,
-    lines: true,
+    form: 'lines',
     write: (record) =>
       record.kind === 'start' || record.kind === 'payload' ? undefined : tryWriteRecord(out, record),
   };

@@ -16,7 +16,7 @@ import {resourceOf} from '../resource.js';
 import {SCHEMA_URL} from '../semconv.js';
 import {createSeriesStore, isTime, type Series, startOf} from '../series.js';
 import type {Attributes, Event, Metric, Process, Span, Start} from '../types.js';
-import {jsonLogRequests, type LogRecords, protoLogRequests} from './log-requests.js';
+import {giveBack, jsonLogRequests, type LogRecords, protoLogRequests} from './log-requests.js';
 import {CUMULATIVE, DELTA, makeResource, metricData, type PointData, readableSpan} from './sdk.js';
 
 type LogItem = Event | Start | Rendered;
@@ -28,6 +28,8 @@ export interface OtlpRequest {
   bytes: Buffer;
   /** Records in it. */
   count: number;
+  /** REQUEST_ROOM bytes in front of it are free, and the memory is used again after release(). */
+  lent?: boolean;
 }
 
 export interface OtlpSettings {
@@ -44,6 +46,8 @@ export interface OtlpSettings {
 export interface OtlpEncoder {
   /** Requests of a batch, and how many of its records have values that cannot be sent. `now`: Clock.now(). */
   encode(batch: readonly Item[], now: number, wall: number): {requests: OtlpRequest[]; invalid: number};
+  /** Nobody reads the request any more. One that is never released is left to the collector. */
+  release(request: OtlpRequest): void;
   /** Series kept for cumulative sums. */
   readonly series: number;
 }
@@ -81,8 +85,8 @@ class Packer {
   }
 
   /** A request that is complete. */
-  whole(bytes: Buffer, count: number): void {
-    this.requests.push({signal: this.#signal, bytes, count});
+  whole(bytes: Buffer, count: number, lent: boolean): void {
+    this.requests.push({signal: this.#signal, bytes, count, lent});
   }
 
   finish(): void {
@@ -192,7 +196,7 @@ export function createOtlpEncoder(settings: OtlpSettings): OtlpEncoder {
       maxBytes: settings.maxBytes,
       version: settings.version,
       attributes,
-      done: (bytes: Buffer, count: number) => packer.whole(bytes, count),
+      done: (bytes: Buffer, count: number) => packer.whole(bytes, count, !json),
     };
     // Nothing is rendered ahead in JSON.
     return json
@@ -233,6 +237,9 @@ export function createOtlpEncoder(settings: OtlpSettings): OtlpEncoder {
   }
 
   return {
+    release({bytes, lent}) {
+      if (lent) giveBack(bytes);
+    },
     get series() {
       return store.size;
     },

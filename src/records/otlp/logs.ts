@@ -121,7 +121,7 @@ interface Field {
 }
 
 const VARIES = 64;
-const CHANNEL_KEY = encodeKey('appscope.channel');
+export const CHANNEL_KEY = encodeKey('appscope.channel');
 const fields = new Map<string, Field>();
 /** Fields of the last event in their order: the next event has the same ones, more often than not. */
 const lastFields: {name: string; field: Field}[] = [];
@@ -150,7 +150,7 @@ const heads = new Map<string, Map<string, Buffer>>();
 /** Sources are names of files too. */
 const HEADS_LIMIT = 1000;
 
-function headOf(sourcetype: string, source: string): Buffer {
+export function headOf(sourcetype: string, source: string): Buffer {
   let known = heads.get(sourcetype);
   if (known === undefined) {
     known = new Map();
@@ -220,6 +220,18 @@ export function writeResource(out: ProtoWriter, attributes: Attributes): void {
   const start = out.begin(0x0a);
   for (const name in attributes) out.attribute(0x0a, keyBytes(name), attributes[name]);
   out.end(start);
+}
+
+/** The key of a field of `data`, as ProtoWriter.attribute takes it; empty: the field is left out. */
+export function fieldKey(name: string): Buffer {
+  return fieldOf(name).key ?? Buffer.alloc(0);
+}
+
+/** Fields of `data` as attributes of a log record. */
+export function fieldAttributes(data: Record<string, string | number>): Buffer {
+  const out = new ProtoWriter(256);
+  for (const name in data) appendField(out, fieldOf(name), data[name]);
+  return Buffer.from(out.view());
 }
 
 /** Opens `resource_logs` and `scope_logs`; closed by closeResourceLogs. */

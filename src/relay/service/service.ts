@@ -175,6 +175,7 @@ export class RelayService {
       append: (records: readonly RelayRecord[]) => this.#outputs.append(records),
       appendLines: (span, process) => this.#outputs.appendLines(span, process),
       takesLines: (process) => this.#outputs.takesLines(process),
+      logsOf: (process) => this.#outputs.logsOf(process),
       commit: (position, state) => this.#positions?.save({position, state}),
       ready: () => this.#takesMore(),
     };

@@ -3,11 +3,9 @@
 import {FileLines} from '../../channel/index.js';
 import {type EventSource, eventSource} from '../../records/ndjson.js';
 import type {Process} from '../../records/types.js';
-import {callName} from '../calls.js';
+import {CALLS, callName} from '../calls.js';
 import type {Image} from './source.js';
 
-/** Numbers of system calls that have names are below. */
-const CALLS = 512;
 let endsAreSet = false;
 
 /** From `op` on, by system call number. */

@@ -19,6 +19,7 @@ import {
   memoryChannel,
   memoryFolder,
 } from '../../../helpers/channel-records.js';
+import {type Decoded, flatten, httpPeer} from '../../../helpers/otlp.js';
 
 let dir: string;
 const open: Outputs[] = [];
@@ -53,13 +54,15 @@ const PLAIN = [
 ];
 const PATHS = [...PLAIN, ...SECRETS, ...PLAIN];
 
+const NOW = 1_795_375_600;
+
 const config = (text: string): Config =>
   loadConfig({text: text.replaceAll('DIR', dir), file: 'x', env: {}, cwd: '/'});
 
 async function begin(text: string, lines: boolean) {
   const loaded = config(text);
   const outputs = await Outputs.create(loaded, {
-    clock: systemClock,
+    clock: {...systemClock, wall: () => NOW * 1000},
     log: SILENT,
     host: 'h',
     queues: join(dir, 'q'),
@@ -79,10 +82,11 @@ async function begin(text: string, lines: boolean) {
         ? {
             appendLines: (span, process) => outputs.appendLines(span, process),
             takesLines: (process) => outputs.takesLines(process),
+            logsOf: (process) => outputs.logsOf(process),
           }
         : {}),
     },
-    now: () => 1_795_375_600,
+    now: () => NOW,
   });
   const pass = (): void => {
     while (pipeline.pass(1000)) {
@@ -164,6 +168,84 @@ it.each<[string, string, boolean, string?]>([
   const found = await run(`${exporters}${routes}`, true);
   expect(found).toEqual(expected);
   if (!routes.includes('redact')) expect(found.written.join('')).not.toMatch(/hunter2|IOSFODNN7|aaaaaaaa/);
+});
+
+interface LogsRequest {
+  resourceLogs: {resource: {attributes: unknown}; scopeLogs: {logRecords: Record<string, unknown>[]}[]}[];
+}
+
+/** Log records by the resource that they are about, in their order. */
+function byResource(requests: Decoded[]): Map<string, unknown[]> {
+  const found = new Map<string, unknown[]>();
+  for (const {resourceLogs} of requests as unknown as LogsRequest[]) {
+    for (const {resource, scopeLogs} of resourceLogs) {
+      const key = JSON.stringify(flatten(resource.attributes));
+      const list = found.get(key) ?? [];
+      found.set(key, list);
+      for (const {logRecords} of scopeLogs) list.push(...logRecords);
+    }
+  }
+  return found;
+}
+
+it.each([
+  ['alone', 'default: {to: [o]}'],
+  ['beside lines', 'default: {to: [a, o]}'],
+  ['batches of few', 'default: {to: [few]}'],
+  ['no masking', 'relay: {redact: false}\ndefault: {to: [o]}'],
+  ['changed', 'routes: [{match: {kind: event}, to: [o], transform: [{add: {x: 1}}]}]'],
+  ['by file', 'routes: [{match: {attributes: {file: /etc/*}}, to: [o], final: true}]\ndefault: {to: [a]}'],
+  ['JSON', 'default: {to: [json]}'],
+  ['metrics only', 'default: {to: [metrics]}'],
+])('are the same log records with the same books: %s', async (_, routes) => {
+  const both: [Map<string, unknown[]>, Awaited<ReturnType<typeof run>>][] = [];
+  for (const lines of [false, true]) {
+    const peer = await httpPeer();
+    const to = `type: otlp, endpoint: "http://127.0.0.1:${peer.port}"`;
+    const text = `exporters:
+  a: {type: file, path: DIR/a}
+  o: {${to}, protocol: http/protobuf}
+  few: {${to}, protocol: http/protobuf, batch: {max_records: 3}}
+  json: {${to}, protocol: http/json}
+  metrics: {${to}, signals: [metrics]}
+${routes}`;
+    const done = await run(text, lines);
+    await peer.close();
+    both.push([byResource(peer.requests.map(({body}) => body)), done]);
+  }
+  const [expected, found] = both;
+  expect(found).toEqual(expected);
+  const seen = JSON.stringify([...found![0]]);
+  expect(seen.includes('appscope.fs.close')).toBe(!routes.includes('metrics'));
+  if (!routes.includes('redact')) expect(seen).not.toMatch(/hunter2|IOSFODNN7|aaaaaaaa/);
+});
+
+it('a destination that comes with a reload gets log records of a batch that was begun before', async () => {
+  const peer = await httpPeer();
+  const one = await begin(`${EXPORTERS}default: {to: [a]}`, true);
+  const channel = one.folder.add(memoryChannel(1));
+  one.folder.put(
+    channel,
+    ...Array.from({length: 100}, (_, i) =>
+      makeOpen(`/file/${i}`, {fd: 3, object: i + 1, tsc: i, nr: 257, mode: 0o100644}),
+    ),
+  );
+  // Some records at a time, so that lines that are made already wait for the next pass.
+  one.pipeline.pass(0);
+  const before = one.outputs.status().destinations[0]!.accepted;
+  expect(before).toBeGreaterThan(0);
+  expect(before).toBeLessThan(100);
+  await one.outputs.reload(
+    config(
+      `exporters: {o: {type: otlp, protocol: http/protobuf, endpoint: "http://127.0.0.1:${peer.port}"}}\ndefault: {to: [o]}`,
+    ),
+  );
+  one.pass();
+  await one.outputs.stop(30_000);
+  await peer.close();
+  const [records] = [...byResource(peer.requests.map(({body}) => body)).values()];
+  const paths = records!.map((record) => flatten((record as {attributes: unknown}).attributes)['file.path']);
+  expect(paths).toEqual(Array.from({length: 100 - before}, (_, i) => `/file/${before + i}`));
 });
 
 it('the addon doubts every path in which something would be masked', () => {
