@@ -101,6 +101,8 @@ class Writer implements SessionWriter {
   #lastCommitAt = 0;
   #status: SessionStatus;
   #statusDirty = true;
+  /** What setStatus() was given last. */
+  #lastChange = '';
   #closed = false;
 
   constructor(workdir: string, options: SessionOptions, unlock: () => void) {
@@ -177,6 +179,10 @@ class Writer implements SessionWriter {
 
   setStatus(change: Partial<Omit<SessionStatus, 'pid' | 'updated'>>): void {
     const {lost, ...rest} = change;
+    // Asked for at every commit, and a rename makes the file system write the file out.
+    const text = JSON.stringify(change);
+    if (text === this.#lastChange) return;
+    this.#lastChange = text;
     Object.assign(this.#status, rest);
     if (lost) Object.assign(this.lost, lost);
     this.#statusDirty = true;
@@ -240,7 +246,7 @@ class Writer implements SessionWriter {
     if (!fits) this.#lose('size_cap', count);
     if (!fits || count === 0) return;
     this.#pending += count;
-    this.#events.put(bytes.subarray(begin, ends[to - 1]));
+    this.#events.put(bytes, begin, ends[to - 1]!);
   }
 
   #put(stream: Stream, record: RelayRecord): boolean {

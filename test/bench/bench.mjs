@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the benchmarks share: interleaved samples, medians, the table, and the library alone or whole `scope` in front of a command.
 import {spawn, spawnSync} from 'node:child_process';
-import {existsSync, mkdirSync, mkdtempSync, rmSync} from 'node:fs';
+import {existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
 import {cpus, release, tmpdir} from 'node:os';
 import {join, resolve} from 'node:path';
 
@@ -77,6 +77,20 @@ export function exec(argv, env = {}, options = {}) {
   if (out.status !== 0 && !options.anyStatus)
     throw new Error(`${argv.join(' ')}: ${out.status} ${out.stderr}`);
   return {stdout: out.stdout, stderr: out.stderr, seconds, status: out.status};
+}
+
+/** Processor seconds of a process with all its threads; the ticks of /proc/PID/stat miss what runs in between. */
+export function cpuSeconds(pid) {
+  let nanos = 0;
+  for (const tid of readdirSync(`/proc/${pid}/task`))
+    nanos += Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'latin1').split(' ')[0]);
+  return nanos / 1e9;
+}
+
+/** Pid of the relay of the one session under SCOPE_HOME. */
+export function relayPid(home) {
+  const history = join(home, 'history');
+  return Number(readFileSync(join(history, readdirSync(history)[0], 'relay.pid'), 'utf8'));
 }
 
 /** Starts a server; resolves when it accepts connections on the port. */

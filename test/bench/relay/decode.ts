@@ -47,6 +47,17 @@ function records(kind: string): Buffer[] {
       if (i === 1) out.push(makeConnOpen());
       out.push(makeHead(REQUEST, {role: 'server', tsc: at.tsc}));
       out.push(makeHead(RESPONSE, {role: 'server', tx: true, tsc: at.tsc + 500, body: 1024}));
+    } else if (kind === 'web') {
+      // A server of files: of each pair of a head and an open or close.
+      if (i === 1) out.push(makeConnOpen());
+      const {tsc} = at;
+      if (i % 2 === 1) {
+        out.push(makeHead(REQUEST, {role: 'server', tsc}));
+        out.push(makeOpen('/srv/www/1k.txt', {fd: 9, ...at, mode: 0o100644}));
+      } else {
+        out.push(makeHead(RESPONSE, {role: 'server', tx: true, tsc, body: 1024}));
+        out.push(makeClose({rx_bytes: 1024, rx_ops: 1, ticks: 3000}, {fd: 9, ...at, object: i - 1}));
+      }
     } else {
       const text = `2026-11-30 00:00:00 INFO something happened to customer ${i}\n`;
       for (let k = 0; k < 2; k++) out.push(makeText(text, {fd: 1, object: 1, tsc: at.tsc}));

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import {spawn} from 'node:child_process';
-import {readdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {build} from 'esbuild';
-import {exec, median, program, root, variant} from '../bench.mjs';
+import {cpuSeconds, exec, median, program, relayPid, root, variant} from '../bench.mjs';
 
 const KINDS = {
   fs: 'fs.open and fs.close',
   net: 'net.open and net.close',
   http: 'http.req and http.resp',
+  web: 'a server of files: heads, opens and closes in turn',
   text: 'a line of console text',
 };
 /** Nanoseconds per event of decoding and writing. */
@@ -32,14 +32,6 @@ async function decode() {
   }
 }
 
-/** Processor seconds of a process with all its threads; the ticks of /proc/PID/stat miss what runs in between. */
-function cpuSeconds(pid) {
-  let nanos = 0;
-  for (const tid of readdirSync(`/proc/${pid}/task`))
-    nanos += Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'latin1').split(' ')[0]);
-  return nanos / 1e9;
-}
-
 /** Share of a core at 100,000 events a second. */
 async function paced() {
   const bin = program('relay', 'paced');
@@ -47,9 +39,7 @@ async function paced() {
   const child = spawn(v.prefix[0], [bin, '50000', '10'], {env: {...process.env, ...v.env}, stdio: 'ignore'});
   const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
   await wait(3000);
-  const history = join(v.env.SCOPE_HOME, 'history');
-  const session = join(history, readdirSync(history)[0]);
-  const pid = Number(readFileSync(join(session, 'relay.pid'), 'utf8'));
+  const pid = relayPid(v.env.SCOPE_HOME);
   const before = cpuSeconds(pid);
   await wait(5000);
   const share = (cpuSeconds(pid) - before) / 5;

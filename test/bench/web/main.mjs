@@ -1,7 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {end, exec, interleave, median, row, scope, serve, variant} from '../bench.mjs';
+import {
+  cpuSeconds,
+  end,
+  exec,
+  interleave,
+  median,
+  relayPid,
+  row,
+  scope,
+  serve,
+  value,
+  variant,
+} from '../bench.mjs';
 
 const nginxConf = (dir, port, tls) => `
 daemon off; master_process off; error_log ${dir}/error.log; pid ${dir}/pid;
@@ -18,10 +30,54 @@ require('${tls ? 'https' : 'http'}').createServer(opts, (q, r) => r.end('hello w
 const LIMITED = 'event: {enable: true, format: {maxeventpersec: 10000}}\n';
 const WARM_UP_SECONDS = 1;
 const SECONDS = 6;
+/** The spool of a session relay that puts its work off is full after this. */
+const FILL_SECONDS = 15;
+const STEADY_SECONDS = 20;
 
 function wrk(url, seconds) {
   const out = exec(['wrk', '-t1', '-c32', `-d${seconds}s`, url]).stdout;
   return Number(/Requests\/sec:\s+([\d.]+)/.exec(out)[1]);
+}
+
+/** A load that goes on for longer than a session relay can put its work off. */
+export async function steady(dir) {
+  let port = 18700;
+  const relay = [];
+  const server = {base: [], scope: []};
+  const got = await interleave(['base', 'scope'], 3, async (name) => {
+    const v = variant(name);
+    const conf = join(dir, `conf-${++port}`);
+    writeFileSync(conf, nginxConf(dir, port, false));
+    const child = await serve([...v.prefix, '/usr/sbin/nginx', '-c', conf], v.env, port);
+    const url = `http://127.0.0.1:${port}/1k`;
+    wrk(url, FILL_SECONDS);
+    const pid = name === 'scope' ? relayPid(v.env.SCOPE_HOME) : child.pid;
+    const before = [cpuSeconds(pid), cpuSeconds(child.pid)];
+    const rate = wrk(url, STEADY_SECONDS);
+    const exchanges = rate * STEADY_SECONDS;
+    if (name === 'scope') relay.push(((cpuSeconds(pid) - before[0]) * 1e9) / exchanges);
+    server[name].push(((cpuSeconds(child.pid) - before[1]) * 1e9) / exchanges);
+    await end(child);
+    v.dispose();
+    return rate;
+  });
+  row(
+    'web',
+    `steady: nginx http requests/s, ${FILL_SECONDS} s after the beginning`,
+    got.base,
+    got.scope,
+    '/s',
+    '',
+  );
+  value('web', "steady: the relay's processor time for an exchange", `${median(relay).toFixed(0)} ns`, '');
+  row(
+    'web',
+    "steady: nginx' processor time for an exchange",
+    median(server.base) / 1000,
+    median(server.scope) / 1000,
+    'µs',
+    '',
+  );
 }
 
 /** Resident memory of a process, MiB. */
@@ -94,6 +150,7 @@ export default async function web() {
       );
       if (got.limited) row('web', `${what}, maxeventpersec 10000`, got.base, got.limited, '/s', '≥ 0.93x');
     }
+    await steady(dir);
   } finally {
     rmSync(dir, {recursive: true, force: true});
   }

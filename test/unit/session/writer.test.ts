@@ -160,6 +160,16 @@ describe('session writer', () => {
   it('says its state in status.json', () => {
     const w = openSession(dir, options);
     expect(readStatus(dir)).toMatchObject({state: 'running', pid: process.pid});
+    for (const live of [1, 1, 2, 1]) {
+      w.setStatus({processes: {seen: 3, live}});
+      w.commit();
+      expect(readStatus(dir)).toMatchObject({processes: {seen: 3, live}});
+    }
+    writeFileSync(join(dir, 'status.json'), '{}');
+    w.setStatus({processes: {seen: 3, live: 1}});
+    w.commit();
+    // Nothing new: not written.
+    expect(readStatus(dir)).toEqual({});
     w.setStatus({state: 'draining', notes: ['a note'], processes: {seen: 3, live: 0}});
     expect(readStatus(dir)).toMatchObject({state: 'draining', notes: ['a note']});
     w.setStatus({state: 'ended', lost: {full: 7}});
