@@ -31,15 +31,6 @@ enum sc_live_state {
 	SC_LIVE_MUTED = 4  /* the relay wants silence; what is known of descriptors may be old */
 };
 
-/* Wiped in the child of a fork. */
-struct sc_live {
-	_Atomic(uint32_t) state; /* enum sc_live_state */
-	uint32_t pad;
-	char *base; /* the mapped channel */
-	char rest[4096 - 16]; /* the page is wiped as a whole */
-} __attribute__((aligned(4096)));
-SC_ASSERT(sizeof(struct sc_live) == 4096, "sc_live");
-
 /* Threads that own a slot, hence a shard or at least a known tid. */
 #define SC_THREADS 64u
 
@@ -49,6 +40,18 @@ struct sc_thread {
 	uint32_t shard;
 	uint64_t last; /* TSC of its last timed call: settles how often 32 bits went round since */
 } __attribute__((aligned(64))); /* written on each timed call: a cache line of its own */
+
+/*
+ * Its first page is wiped in the child of a fork. The threads are there too, because every start
+ * touches one of them: a page less for every process.
+ */
+struct sc_live {
+	_Atomic(uint32_t) state; /* enum sc_live_state */
+	uint32_t pad;
+	char *base; /* the mapped channel */
+	struct sc_thread thread[SC_THREADS]; /* by sc_thread_hash() */
+} __attribute__((aligned(4096)));
+SC_ASSERT(offsetof(struct sc_live, thread) == 64, "state and base are read by all threads");
 
 /* An area that was a channel before a fork: kept mapped for hooks that a fork interrupted. */
 #define SC_RETIRED 4u
@@ -107,7 +110,6 @@ struct sc_chan {
 
 extern struct sc_live sc_live;
 extern struct sc_chan sc_chan;
-extern struct sc_thread sc_threads[SC_THREADS]; /* by sc_thread_hash() */
 
 /* A hooked call's view of the channel. */
 struct sc_ctx {
@@ -273,7 +275,7 @@ static inline int sc_enter(struct sc_ctx *x)
 		return 0;
 	}
 	x->want = atomic_load_explicit(&x->head->control.want, memory_order_relaxed);
-	t = &sc_threads[sc_thread_hash(x->tp)];
+	t = &sc_live.thread[sc_thread_hash(x->tp)];
 	if (sc_likely(atomic_load_explicit(&t->tp, memory_order_relaxed) == x->tp)) {
 		x->self = t;
 		x->shard_nr = t->shard;

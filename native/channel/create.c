@@ -181,7 +181,7 @@ static void fill_header(struct sc_header *h, uint32_t origin)
 static void reset_private(void)
 {
 	if (sc_chan.shards)
-		memset(sc_threads, 0, sizeof(sc_threads));
+		memset(sc_live.thread, 0, sizeof(sc_live.thread));
 	if (sc_chan.fdx_state)
 		sc_fdx_forget();
 	sc_chan.shards = 1;
@@ -199,10 +199,6 @@ static void reset_private(void)
 /* From here sc_enter lets hooks in. */
 static void publish(char *base)
 {
-	uint64_t tp = sc_thread_pointer((int)sc_chan.tp_way);
-
-	/* Written before it is read: a page of zeroes that is only read takes a second fault. */
-	atomic_store_explicit(&sc_threads[sc_thread_hash(tp)].tp, 0, memory_order_relaxed);
 	sc_chan.base = base;
 	sc_live.base = base;
 	/* The relay believes a channel once it sees the magic: pairs with its acquire. */
@@ -234,7 +230,7 @@ int sc_chan_create(const struct sc_chan_options *options)
 		return (int)(long)base;
 	}
 	reset_private();
-	sc_chan.wipes = sc_sys_madvise(&sc_live, sizeof(sc_live), MADV_WIPEONFORK) == 0;
+	sc_chan.wipes = sc_sys_madvise(&sc_live, SC_PAGE, MADV_WIPEONFORK) == 0;
 	h = sc_chan_header(base);
 	fill_header(h, options->origin);
 	h->pid_ns = sc_info_pid_ns();
@@ -313,7 +309,7 @@ void sc_chan_forked(void)
 		atomic_store_explicit(&sc_live.state, SC_LIVE_BLIND, memory_order_relaxed);
 		return;
 	}
-	sc_sys_madvise(&sc_live, sizeof(sc_live), MADV_WIPEONFORK);
+	sc_sys_madvise(&sc_live, SC_PAGE, MADV_WIPEONFORK);
 	sc_chan.pid = sc_sys_getpid();
 	make_name(tsc);
 	base = child_channel(parent);

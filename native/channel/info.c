@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who this process is: the strings of struct sc_info, read once when a program starts. Layer 2. */
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include "base/mem.h"
 #include "channel/chan.h"
@@ -145,7 +146,7 @@ void sc_info_boot_id(uint8_t id[16])
 }
 
 /* "pid:[4026531836]" */
-uint64_t sc_info_pid_ns(void)
+static uint64_t read_pid_ns(void)
 {
 	char text[40];
 	long n = sc_sys_readlink("/proc/self/ns/pid", text, sizeof(text));
@@ -155,4 +156,45 @@ uint64_t sc_info_pid_ns(void)
 		if (text[i] >= '0' && text[i] <= '9')
 			v = v * 10 + (uint64_t)(text[i] - '0');
 	return v;
+}
+
+/*
+ * Which /proc this process sees, when it is of our own pid namespace: its device, which another mount may get
+ * when this one is gone, and the time it was made. 0: of another namespace, or not to be had.
+ */
+static uint64_t own_proc(void)
+{
+	struct stat st;
+	char text[24];
+	long n = sc_sys_readlink("/proc/self", text, sizeof(text));
+	int64_t pid = 0;
+
+	for (long i = 0; i < n; i++)
+		pid = pid * 10 + (text[i] - '0');
+	if (pid != sc_chan.pid || sc_sys_stat("/proc", &st) < 0)
+		return 0;
+	return ((uint64_t)st.st_ctim.tv_sec * 1000000000u + (uint64_t)st.st_ctim.tv_nsec) ^ (uint64_t)st.st_dev << 40;
+}
+
+/*
+ * Asking the kernel makes two entries of /proc for each process that asks, 10 us: once a folder. One /proc is of one
+ * namespace, and who finds its own pid there is in it.
+ */
+uint64_t sc_info_pid_ns(void)
+{
+	struct sc_hub *hub = sc_chan.hub;
+	uint64_t root = own_proc();
+	uint32_t known = 0;
+
+	if (!root)
+		return read_pid_ns();
+	if (atomic_compare_exchange_strong_explicit(&hub->proc_known, &known, 1, memory_order_acquire,
+						    memory_order_acquire)) {
+		hub->proc_root = root;
+		hub->proc_pid_ns = read_pid_ns();
+		/* Pairs with the acquire above: both are there. */
+		atomic_store_explicit(&hub->proc_known, 2, memory_order_release);
+		return hub->proc_pid_ns;
+	}
+	return known == 2 && hub->proc_root == root ? hub->proc_pid_ns : read_pid_ns();
 }

@@ -9,7 +9,6 @@
 
 struct sc_live sc_live;
 struct sc_chan sc_chan SC_AT_START;
-struct sc_thread sc_threads[SC_THREADS];
 
 _Atomic(uint32_t) sc_mutes SC_AT_START;
 static _Atomic(uint64_t) muted_tp[MUTES];
@@ -96,7 +95,7 @@ static void use_shard(struct sc_ctx *x, struct sc_thread *self, uint32_t n)
 
 void sc_thread_find(struct sc_ctx *x)
 {
-	struct sc_thread *t = &sc_threads[sc_thread_hash(x->tp)];
+	struct sc_thread *t = &sc_live.thread[sc_thread_hash(x->tp)];
 	uint64_t free = 0;
 
 	if (!atomic_compare_exchange_strong_explicit(&t->tp, &free, FILLING, memory_order_relaxed,
@@ -114,7 +113,7 @@ void sc_thread_find(struct sc_ctx *x)
 
 void sc_thread_forget(uint64_t tp)
 {
-	struct sc_thread *t = &sc_threads[sc_thread_hash(tp)];
+	struct sc_thread *t = &sc_live.thread[sc_thread_hash(tp)];
 
 	if (atomic_load_explicit(&t->tp, memory_order_relaxed) != tp)
 		return;
@@ -166,7 +165,7 @@ int sc_muted(uint64_t tp)
 void sc_count_muted(uint32_t nr)
 {
 	struct sc_ctx x = {.tp = sc_thread_pointer((int)sc_chan.tp_way), .base = sc_live.base};
-	struct sc_thread *t = &sc_threads[sc_thread_hash(x.tp)];
+	struct sc_thread *t = &sc_live.thread[sc_thread_hash(x.tp)];
 	uint32_t n = atomic_load_explicit(&t->tp, memory_order_relaxed) == x.tp ? t->shard : SHARED_SHARD;
 
 	if (!atomic_load_explicit(&sc_mutes, memory_order_relaxed) ||

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names and checks of plans. A plan comes from a file: nothing in it is believed. */
 #include <errno.h>
+#include "base/calls.h"
 #include "base/mem.h"
 #include "elf/plan.h"
 
@@ -55,6 +56,15 @@ static int layout_ok(const struct sc_plan *p)
 		end += r->len;
 	}
 	return p->size == end;
+}
+
+uint32_t sc_plan_calls_hash(void)
+{
+	uint32_t h = 2166136261u ^ SC_PLAN_VERSION;
+
+	for (uint32_t nr = 0; nr < SC_NR_MAX; nr++)
+		h = (h ^ sc_call_table[nr].flags) * 16777619u;
+	return h;
 }
 
 int sc_plan_check(const struct sc_plan *p, size_t readable, const struct sc_elf *elf)

@@ -96,15 +96,6 @@ static int scan_segment(const struct sc_elf *elf, const struct sc_go *go, const 
 	return list->full ? -ENOSPC : 0;
 }
 
-uint32_t sc_plan_calls_hash(void)
-{
-	uint32_t h = 2166136261u ^ SC_PLAN_VERSION;
-
-	for (uint32_t nr = 0; nr < SC_NR_MAX; nr++)
-		h = (h ^ sc_call_table[nr].flags) * 16777619u;
-	return h;
-}
-
 int sc_scan(const struct sc_elf *elf, struct sc_plan *out, size_t cap, void *scratch)
 {
 	struct sc_site_list list = { 0 };

@@ -46,7 +46,7 @@ static void prepare_file(const char *path, const char *plans, const struct sc_fa
 			loader[interp->p_filesz - 1] = '\0';
 		}
 		/* A dynamic program's calls are in its libraries; Go's are its own, and their scan is the library's. */
-		if (!(loader && name) && sc_plan_get(plans, &object, &source) == 0) {
+		if (!(loader && name) && sc_plan_get(plans, &object, 0, &source) == 0) {
 			if (far)
 				sc_far_put_plan(far, source.plan, source.fd);
 			munmap(source.plan, source.map_size);

@@ -39,16 +39,13 @@ static void find_library(const char *list, char *to, size_t size)
 	}
 }
 
-static void prepare_children(const struct sc_stack *stack, const char *dir)
+static void prepare_children(const struct sc_stack *stack)
 {
 	struct sc_exec_setup *s = &sc_exec_setup;
-	size_t n;
 
 	find_library(sc_stack_env(stack, "LD_PRELOAD="), s->libscope, sizeof(s->libscope));
 	if (!s->libscope[0])
 		sc_strcpy(s->libscope, sizeof(s->libscope), sc_hub_path(sc_chan.hub->libscope));
-	n = sc_strcpy(s->dir, sizeof(s->dir), "SCOPE_DIR=");
-	sc_strcpy(s->dir + n, sizeof(s->dir) - n, dir);
 }
 
 /* Where plans are kept: where the hub says, or in the folder, for each user its own. Size: as SCOPE_DIR and some. */
@@ -142,7 +139,7 @@ int sc_start(const struct sc_start *how)
 		return ret;
 	if (how->ips)
 		many_threads(how->ips);
-	prepare_children(&stack, dir);
+	prepare_children(&stack);
 	patch.plans = plans_folder(plans, sizeof(plans));
 	memset(&patched, 0, sizeof(patched));
 	ret = sc_patch_start(&patch, &patched);

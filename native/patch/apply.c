@@ -10,16 +10,13 @@
 #include "patch/write.h"
 #include "patch/arch/x86_64/gate.h"
 
-#ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE 0x100000
-#endif
-
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 
 /* Bits of /proc/self/pagemap. */
 #define PAGE_PRESENT (1ull << 63)
 #define PAGE_SWAPPED (1ull << 62)
 #define PAGE_FILE    (1ull << 61)
+#define PAGES_ASKED  400u /* at a time: glibc's text with calls has 270 */
 
 static const void *window(const struct sc_patched *p, const struct sc_site *s)
 {
@@ -47,17 +44,6 @@ static uint32_t verify(struct sc_patched *p, int running)
 	return differs;
 }
 
-/* The cells page: addresses of the gates. Pre: mapped or free at `at`. */
-static int map_cells(uint64_t at)
-{
-	void *p = sc_sys_mmap((void *)at, SC_STUB_PAGE, PROT_READ | PROT_WRITE, ANON | MAP_FIXED, -1, 0);
-
-	if (sc_map_failed(p))
-		return (int)(long)p;
-	sc_gate_cells(p);
-	return 0;
-}
-
 /*
  * 1 when no page of the runs was ever written: then their content is the file's, of which the
  * build-id was compared. A debugger's breakpoint anywhere in them, not only in a window, shows here;
@@ -65,7 +51,7 @@ static int map_cells(uint64_t at)
  */
 static int is_untouched(const struct sc_patched *p, int pagemap)
 {
-	uint64_t entry[256];
+	uint64_t entry[PAGES_ASKED];
 	int clean = pagemap >= 0;
 
 	for (uint32_t r = 0; r < p->plan->runs; r++) {
@@ -73,7 +59,7 @@ static int is_untouched(const struct sc_patched *p, int pagemap)
 		uint64_t end = page + p->plan->run[r].len / SC_PAGE;
 
 		while (clean && page < end) {
-			uint64_t n = end - page < 256 ? end - page : 256;
+			uint64_t n = end - page < PAGES_ASKED ? end - page : PAGES_ASKED;
 
 			if (sc_sys_pread(pagemap, entry, n * 8, (int64_t)(page * 8)) != (long)(n * 8))
 				clean = 0;
@@ -86,26 +72,18 @@ static int is_untouched(const struct sc_patched *p, int pagemap)
 	return clean;
 }
 
-static int map_overlay(struct sc_patched *p, int fd)
+static int map_overlay(struct sc_patched *p, const struct sc_plan_source *source)
 {
 	const struct sc_plan *plan = p->plan;
-	uint64_t stubs = p->bias + plan->stub_va;
-	void *at = sc_sys_mmap((void *)stubs, plan->stub_len, PROT_READ | PROT_EXEC,
-			       MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd, plan->stub_off);
 
-	if (sc_map_failed(at))
-		return (int)(long)at;
-	if (at != (void *)stubs || map_cells(stubs)) {
-		sc_sys_munmap(at, plan->stub_len);
-		return -EEXIST;
-	}
-	p->stubs = stubs;
+	sc_gate_cells((uint64_t *)source->stubs);
+	p->stubs = source->stubs;
 	p->stub_len = plan->stub_len;
 	for (uint32_t i = 0; i < plan->runs; i++) {
 		const struct sc_run *r = &plan->run[i];
+		void *at = sc_sys_mmap((void *)(p->bias + r->va), r->len, PROT_READ | PROT_EXEC,
+				       MAP_PRIVATE | MAP_FIXED, source->fd, r->off);
 
-		at = sc_sys_mmap((void *)(p->bias + r->va), r->len, PROT_READ | PROT_EXEC,
-				 MAP_PRIVATE | MAP_FIXED, fd, r->off);
 		/* Runs already mapped are right as they are; the rest is patched jump by jump. */
 		if (sc_map_failed(at))
 			return (int)(long)at;
@@ -174,24 +152,29 @@ static int write_jumps(const struct sc_patched *p)
 	return sc_writer_close(&w);
 }
 
-int sc_apply(struct sc_patched *out, struct sc_plan *plan, uint64_t bias, int fd, int pagemap,
+int sc_apply(struct sc_patched *out, const struct sc_plan_source *source, uint64_t bias, int pagemap,
 	     int running)
 {
+	struct sc_plan *plan = source->plan;
 	int ret;
 
 	memset(out, 0, sizeof(*out));
 	out->plan = plan;
 	out->bias = bias;
 	/* A running program gets its own pages back at detach; no overlay for it. */
-	if (!running && plan->runs && fd >= 0 && is_untouched(out, pagemap)) {
-		ret = map_overlay(out, fd);
+	if (!running && source->stubs && is_untouched(out, pagemap)) {
+		ret = map_overlay(out, source);
 		out->overlay = ret == 0;
 		out->done = plan->sites;
 		if (!ret)
 			return 0;
 	}
-	if (!out->stubs) /* else a part of the overlay is there already */
+	if (!out->stubs) { /* else a part of the overlay is there already */
+		/* Their place is the best one for those that are made here. */
+		if (source->stubs)
+			sc_sys_munmap((void *)source->stubs, plan->stub_len);
 		out->differs = verify(out, running);
+	}
 	out->done = plan->sites - out->differs;
 	if (!out->done)
 		return 0;

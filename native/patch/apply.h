@@ -4,6 +4,7 @@
 #define SCOPE_PATCH_APPLY_H
 
 #include "elf/plan.h"
+#include "patch/store.h"
 
 /* One patched object. The plan stays mapped: it holds the original bytes. */
 struct sc_patched {
@@ -17,12 +18,11 @@ struct sc_patched {
 };
 
 /*
- * running: threads may be blocked in calls: moved sites are left alone.
- * fd: the plan file, for its overlay; -1: the plan has none or may not be used. pagemap:
- * /proc/self/pagemap, -1: no overlay then either. 0; -EEXIST: no place
+ * running: threads may be blocked in calls: moved sites are left alone. The overlay is used when the plan's
+ * stubs are mapped; pagemap: /proc/self/pagemap, -1: no overlay then. 0; -EEXIST: no place
  * near the object; another -errno. Sites whose bytes differ are left alone and counted.
  */
-int sc_apply(struct sc_patched *out, struct sc_plan *plan, uint64_t bias, int fd, int pagemap,
+int sc_apply(struct sc_patched *out, const struct sc_plan_source *source, uint64_t bias, int pagemap,
 	     int running);
 
 /* Patches again what sc_apply_undo took back, with the stubs that are still there. */

@@ -154,22 +154,23 @@ static void find_fresh(void)
 	fresh.list = find_list(&fresh.exe, base ? &loader : NULL);
 }
 
-static int was_seen(struct sc_objects_seen *seen, uint64_t base)
+static uint64_t *seen_base(struct sc_objects_seen *seen, uint32_t i)
 {
-	uint32_t used = seen->used < 512 ? seen->used : 512;
-
-	for (uint32_t i = 0; i < used; i++)
-		if (seen->base[i] == base)
-			return 1;
-	seen->base[seen->used++ % 512] = base;
-	return 0;
+	return i < SC_SEEN_FIRST ? &seen->first[i] : &seen->more[i - SC_SEEN_FIRST];
 }
 
-void sc_objects_forget(struct sc_objects_seen *seen, uint64_t base)
+static uint32_t seen_used(const struct sc_objects_seen *seen)
 {
-	for (uint32_t i = 0; i < 512; i++)
-		if (seen->base[i] == base)
-			seen->base[i] = UINT64_MAX;
+	return seen->used < SC_SEEN_FIRST + SC_SEEN_MORE ? seen->used : SC_SEEN_FIRST + SC_SEEN_MORE;
+}
+
+static int was_seen(struct sc_objects_seen *seen, uint64_t base)
+{
+	for (uint32_t i = 0; i < seen_used(seen); i++)
+		if (*seen_base(seen, i) == base)
+			return 1;
+	*seen_base(seen, seen->used++ % (SC_SEEN_FIRST + SC_SEEN_MORE)) = base;
+	return 0;
 }
 
 int sc_objects_fresh(struct sc_objects_seen *seen,

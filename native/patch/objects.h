@@ -23,11 +23,15 @@ struct sc_object {
  */
 int sc_objects_each(int (*each)(const struct sc_object *object, void *arg), void *arg);
 
-/* Which objects were looked at: their bases. All zero at first. */
+#define SC_SEEN_FIRST 24u
+#define SC_SEEN_MORE  488u
+
+/* Which objects were looked at: their bases. All zero at first; most programs have few. */
 struct sc_objects_seen {
 	uint32_t used;
 	uint32_t careful; /* other threads may load and unload objects now: each pointer is checked */
-	uint64_t base[512];
+	uint64_t first[SC_SEEN_FIRST];
+	uint64_t *more;   /* SC_SEEN_MORE of them */
 };
 
 /*
@@ -36,9 +40,6 @@ struct sc_objects_seen {
  */
 int sc_objects_fresh(struct sc_objects_seen *seen,
 		     int (*each)(const struct sc_object *object, void *arg), void *arg);
-
-/* The object at this base may be another one by now. */
-void sc_objects_forget(struct sc_objects_seen *seen, uint64_t base);
 
 /* The last part of a path. */
 const char *sc_base_name(const char *path);

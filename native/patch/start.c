@@ -78,7 +78,7 @@ static void patch_object(const struct sc_object *o, struct start *s)
 	struct sc_patch_report *r = s->report;
 	struct sc_patched *p = &state.object[state.n];
 	struct sc_plan_source source;
-	int ret = sc_plan_get(s->options->plans, o, &source), thread;
+	int ret = sc_plan_get(s->options->plans, o, !s->options->running, &source), thread;
 
 	if (!ret) {
 		thread = sc_apply_busy(source.plan, o->elf.bias, s->options->ip, s->options->ips);
@@ -88,8 +88,7 @@ static void patch_object(const struct sc_object *o, struct start *s)
 		}
 	}
 	if (!ret && !s->busy) {
-		ret = sc_apply(p, source.plan, o->elf.bias, source.fd, s->pagemap,
-			       s->options->running);
+		ret = sc_apply(p, &source, o->elf.bias, s->pagemap, s->options->running);
 		r->computed += (uint32_t)source.computed;
 		r->unseen += source.plan->unseen;
 		r->sites += source.plan->sites;

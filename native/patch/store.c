@@ -9,6 +9,10 @@
 #include "elf/overlay.h"
 #include "patch/store.h"
 
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
 #define PATH_ROOM 640u
 #define FILE_MAX  (64l << 20)
 
@@ -40,9 +44,45 @@ static int is_trusted(const struct stat *st)
 	       st->st_size >= (long)sizeof(struct sc_plan);
 }
 
-static int load(const char *path, const struct sc_elf *elf, struct sc_plan_source *out)
+/*
+ * Plan and stubs in one piece at the address the jumps of the overlay go to. What is written, the plan and the
+ * cells page behind it, is never executable, and code never writable. NULL: no overlay, or the place is taken.
+ */
+static void *map_near(int fd, uint64_t size, const struct sc_elf *elf, struct sc_plan_source *out)
+{
+	struct sc_plan head;
+	uint64_t at, n;
+	void *p;
+
+	if (sc_sys_pread(fd, &head, sizeof(head), 0) != (long)sizeof(head) || !head.runs ||
+	    head.stub_off % SC_PAGE || head.stub_len % SC_PAGE || head.stub_va % SC_PAGE)
+		return NULL;
+	n = (uint64_t)head.stub_off + head.stub_len;
+	if (head.stub_len < 2 * SC_PAGE || n > size)
+		return NULL;
+	at = elf->bias + head.stub_va - head.stub_off;
+	p = sc_sys_mmap((void *)at, n, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd, 0);
+	if (sc_map_failed(p))
+		return NULL;
+	if (p != (void *)at || sc_failed(sc_sys_mprotect(p, head.stub_off + SC_PAGE, PROT_READ | PROT_WRITE))) {
+		sc_sys_munmap(p, n);
+		return NULL;
+	}
+	out->map_size = n;
+	out->stubs = at + head.stub_off;
+	return p;
+}
+
+static void *map_anywhere(int fd, uint64_t size, struct sc_plan_source *out)
 {
 	size_t max = (sc_plan_bytes(SC_SITES_MAX) + SC_PAGE - 1) & ~(SC_PAGE - 1);
+
+	out->map_size = size < max ? size : max;
+	return sc_sys_mmap(NULL, out->map_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+}
+
+static int load(const char *path, const struct sc_elf *elf, int near, struct sc_plan_source *out)
+{
 	struct stat st;
 	int fd = sc_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0), ret;
 
@@ -55,14 +95,16 @@ static int load(const char *path, const struct sc_elf *elf, struct sc_plan_sourc
 		sc_sys_close(fd);
 		return ret;
 	}
-	out->map_size = (size_t)st.st_size < max ? (size_t)st.st_size : max;
-	out->plan = sc_sys_mmap(NULL, out->map_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	out->plan = near ? map_near(fd, (uint64_t)st.st_size, elf, out) : NULL;
+	if (!out->plan)
+		out->plan = map_anywhere(fd, (uint64_t)st.st_size, out);
 	if (sc_map_failed(out->plan)) {
 		sc_sys_close(fd);
 		return (int)(long)out->plan;
 	}
 	ret = sc_plan_check(out->plan, out->map_size, elf);
-	if (!ret && out->plan->size != (uint64_t)st.st_size)
+	if (!ret && (out->plan->size != (uint64_t)st.st_size ||
+		     (out->stubs && out->stubs != elf->bias + out->plan->stub_va)))
 		ret = -EINVAL;
 	if (ret) {
 		sc_sys_munmap(out->plan, out->map_size);
@@ -183,20 +225,20 @@ static int compute(const struct sc_object *o, const char *plans, const char *pat
 	return ret;
 }
 
-int sc_plan_get(const char *plans, const struct sc_object *object, struct sc_plan_source *out)
+int sc_plan_get(const char *plans, const struct sc_object *object, int near, struct sc_plan_source *out)
 {
 	char path[PATH_ROOM];
 	int named = plans && plans[0] && plan_path(path, plans, &object->elf) == 0, ret;
 	struct sc_plan_source stored = { .fd = -1 };
 
 	*out = (struct sc_plan_source){ .fd = -1 };
-	if (named && load(path, &object->elf, out) == 0)
+	if (named && load(path, &object->elf, near, out) == 0)
 		return 0;
 	*out = (struct sc_plan_source){ .fd = -1 };
 	ret = compute(object, plans, named ? path : NULL, out);
 	if (ret)
 		return ret;
-	if (named && load(path, &object->elf, &stored) == 0) {
+	if (named && load(path, &object->elf, near, &stored) == 0) {
 		sc_sys_munmap(out->plan, out->map_size);
 		*out = stored;
 		out->computed = 1;

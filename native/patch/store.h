@@ -9,14 +9,16 @@
 struct sc_plan_source {
 	struct sc_plan *plan; /* private, writable memory of map_size bytes */
 	size_t map_size;
+	uint64_t stubs;       /* where its stubs are mapped with it, ready to run; 0: nowhere */
 	int fd;               /* of a plan file whose overlay may be mapped, else -1; caller closes */
 	int computed;
 };
 
 /*
- * plans: the folder, or NULL. 0, or -errno. A plan file of another owner, or one that others may
+ * plans: the folder, or NULL. near: the object is loaded, and the stubs of a plan with an overlay are to be
+ * mapped where its jumps reach them. 0, or -errno. A plan file of another owner, or one that others may
  * write, is not used: its overlay is code.
  */
-int sc_plan_get(const char *plans, const struct sc_object *object, struct sc_plan_source *out);
+int sc_plan_get(const char *plans, const struct sc_object *object, int near, struct sc_plan_source *out);
 
 #endif

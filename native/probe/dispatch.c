@@ -51,7 +51,7 @@ static inline struct sc_thread *on_short_way(const struct sc_call *call, const s
 	    atomic_load_explicit(&control->want, memory_order_relaxed) & bits)
 		return NULL;
 	tp = sc_thread_pointer((int)sc_chan.tp_way);
-	self = &sc_threads[sc_thread_hash(tp)];
+	self = &sc_live.thread[sc_thread_hash(tp)];
 	if (atomic_load_explicit(&self->tp, memory_order_relaxed) != tp || self->shard == SC_SHARDS - 1)
 		return NULL;
 	return self;

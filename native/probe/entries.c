@@ -9,7 +9,8 @@
 _Atomic(uint32_t) sc_entries_pending SC_AT_START;
 
 static _Atomic(uint32_t) busy SC_AT_START;
-static struct sc_objects_seen seen;
+static uint64_t seen_more[SC_SEEN_MORE];
+static struct sc_objects_seen seen SC_AT_START = { .more = seen_more };
 
 /* The object whose getaddrinfo others call, until one does. */
 static struct {
@@ -101,7 +102,7 @@ void sc_entries_start(void)
 
 void sc_entries_reset(void)
 {
-	memset(&seen, 0, sizeof(seen));
+	seen.used = 0;
 	memset(&resolver, 0, sizeof(resolver));
 	sc_openssl_reset();
 	sc_gnutls_reset();

@@ -70,7 +70,7 @@ static int loadable(const char *path)
 	}
 	if (!sc_elf_preloadable(path))
 		return 0;
-	if (sc_sys2(__NR_access, (long)(sc_exec_setup.dir + sizeof(folder) - 1), W_OK | X_OK) < 0)
+	if (sc_sys2(__NR_access, (long)sc_chan.dir, W_OK | X_OK) < 0)
 		note(SC_NOTE_NO_WRITE);
 	return 1;
 }
@@ -167,7 +167,7 @@ char **sc_exec_environment(const char *path, char **envp, uint64_t tp)
 	can = loadable(path);
 	if (can ? have && f.folder != (size_t)-1 : !have)
 		return envp;
-	size = (f.count + 3) * sizeof(char *) + sizeof(sc_exec_setup) + 16 +
+	size = (f.count + 3) * sizeof(char *) + sizeof(sc_exec_setup) + sizeof(folder) + sizeof(sc_chan.dir) + 16 +
 	       (old ? sc_strlen(old) : 0);
 	out = sc_exec_allocate(size, tp);
 	if (!out)
@@ -183,8 +183,9 @@ char **sc_exec_environment(const char *path, char **envp, uint64_t tp)
 		text += used;
 	}
 	if (can && f.folder == (size_t)-1) {
-		sc_strcpy(text, sizeof(sc_exec_setup.dir), sc_exec_setup.dir);
 		out[n++] = text;
+		text += sc_strcpy(text, sizeof(folder), folder);
+		sc_strcpy(text, sizeof(sc_chan.dir), sc_chan.dir);
 	}
 	out[n] = NULL;
 	return out;

@@ -258,7 +258,6 @@ void sc_sample(struct sc_ctx *x);
 
 struct sc_exec_setup {
 	char libscope[512]; /* path for LD_PRELOAD, "": children are left alone */
-	char dir[520];     /* "SCOPE_DIR=…" */
 };
 extern struct sc_exec_setup sc_exec_setup;
 

@@ -490,9 +490,11 @@ struct sc_hub {
 	char plans[512];               /* folder of patch plans */
 	uint8_t boot_id[16];           /* w: the first library; the whole folder has the same */
 	SC_ATOMIC(uint32_t) boot_id_known;
-	SC_ATOMIC(uint32_t) reserved1;
+	SC_ATOMIC(uint32_t) proc_known; /* 1: the first library fills the last two, 2: they are there */
 	SC_ATOMIC(uint64_t) launched;  /* w: launcher before its exec. Its pid << 32 | microseconds it has used */
-	uint8_t pad0[4096 - 40 - 64 - 3 * 512 - 32];
+	uint64_t proc_root;            /* which /proc that library has, see sc_info_pid_ns */
+	uint64_t proc_pid_ns;          /* the pid namespace of processes that have the same one */
+	uint8_t pad0[4096 - 40 - 64 - 3 * 512 - 48];
 	struct sc_dfa file_watch;
 };
 SC_ASSERT(sizeof(struct sc_hub) == 4096 + SC_DFA_MAX, "sc_hub");
