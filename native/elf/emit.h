@@ -13,7 +13,8 @@
  *   next     <-------------------------------------------  jmp next
  *
  * Go code has no red zone and little stack: there the slot is r12 (tag|nr) and r13 (tsc), which a Go
- * function may use freely, and the gates change to another stack.
+ * function may use freely, and the gates change to another stack. Any number comes by there, so the stub
+ * looks into a table in front of the stubs what there is to do for it: the time, a handler, nothing.
  */
 #ifndef SCOPE_ELF_EMIT_H
 #define SCOPE_ELF_EMIT_H
@@ -30,9 +31,10 @@ enum sc_cell {
 	SC_CELL_PRE_FLAGS,
 	SC_CELL_PRE_CANCEL,
 	SC_CELL_GO_POST,       /* on the stack of the thread's g0 */
-	SC_CELL_GO_POST_FLAGS,
-	SC_CELL_GO_PRE,
 	SC_CELL_GO_POST_R14,
+	SC_CELL_GO_LEAF,
+	SC_CELL_GO_LEAF_FLAGS,
+	SC_CELL_GO_PRE,
 	SC_CELL_GO_PRE_R14,
 	SC_CELL_POST_SHARED,   /* everything kept, and nothing done unless the slot is tagged */
 	SC_CELL_GO_TLS,

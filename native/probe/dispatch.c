@@ -59,9 +59,9 @@ static inline struct sc_thread *on_short_way(const struct sc_call *call, const s
 
 /*
  * Plain reads and writes, the bulk of most programs' calls. 0: nothing was done, the probes look at it.
- * Both ways count the same.
+ * Both ways count the same. Inline, and unlikely ways out of line: no register is kept twice, few jumps are taken.
  */
-static int count_plain(const struct sc_call *call, int tx)
+static inline __attribute__((always_inline)) int count_plain(const struct sc_call *call, int tx)
 {
 	struct sc_header *head = sc_chan_header(sc_live.base);
 	uint32_t alone = !atomic_load_explicit(&sc_chan.threaded, memory_order_relaxed);
@@ -70,8 +70,9 @@ static int count_plain(const struct sc_call *call, int tx)
 	uint64_t ticks, n = (uint64_t)call->ret;
 	struct sc_shard *shard;
 
-	if (!f || !atomic_load_explicit(&f->object, memory_order_relaxed) ||
-	    !is_plain(f, atomic_load_explicit(&head->control.want, memory_order_relaxed), call->ret, tx))
+	if (sc_unlikely(!f || !atomic_load_explicit(&f->object, memory_order_relaxed)))
+		return 0;
+	if (sc_unlikely(!is_plain(f, atomic_load_explicit(&head->control.want, memory_order_relaxed), call->ret, tx)))
 		return 0;
 	ticks = take_time(self, call->start, sc_rdtsc());
 	shard = sc_chan_shard((char *)head, self->shard);
@@ -112,10 +113,9 @@ static inline int begin(struct sc_hook *h, struct sc_call *call)
 	return 1;
 }
 
-void sc_probe_post(struct sc_call *call)
+static __attribute__((noinline)) void probe(struct sc_call *call, uint32_t cls)
 {
 	struct sc_hook h;
-	uint32_t cls = call->nr < SC_NR_MAX ? sc_call_table[call->nr].cls : SC_CLASS_NONE;
 
 	if (cls == SC_CLASS_PROCESS) {
 		sc_probe_process(call);
@@ -123,12 +123,6 @@ void sc_probe_post(struct sc_call *call)
 	}
 	/* From libc's syscall(): any number comes by. */
 	if (cls == SC_CLASS_NONE)
-		return;
-	if (cls == SC_CLASS_READ && count_plain(call, 0))
-		return;
-	if (cls == SC_CLASS_WRITE && count_plain(call, 1))
-		return;
-	if (cls == SC_CLASS_CLOSE && count_alone(call, SC_WANT_CALL_OPEN))
 		return;
 	if (!begin(&h, call)) {
 		sc_count_muted(call->nr);
@@ -188,6 +182,22 @@ void sc_probe_post(struct sc_call *call)
 		sc_probe_socket(&h);
 		break;
 	}
+}
+
+void sc_probe_post(struct sc_call *call)
+{
+	uint32_t cls = call->nr < SC_NR_MAX ? sc_call_table[call->nr].cls : SC_CLASS_NONE;
+
+	if (sc_likely(cls == SC_CLASS_READ)) {
+		if (count_plain(call, 0))
+			return;
+	} else if (sc_likely(cls == SC_CLASS_WRITE)) {
+		if (count_plain(call, 1))
+			return;
+	} else if (cls == SC_CLASS_CLOSE && count_alone(call, SC_WANT_CALL_OPEN)) {
+		return;
+	}
+	probe(call, cls);
 }
 
 void sc_probe_pre(struct sc_call *call)

@@ -117,7 +117,7 @@ const servers: Server[] = [
     args: (port: number) => [`--bind=127.0.0.1:${port}`],
     path: '/',
     scheme: 'http',
-    signal: 'SIGTERM',
+    signal: 'SIGKILL',
   },
   {
     name: 'Go 1.20, static, stripped, TLS: esbuild',
@@ -155,6 +155,8 @@ describe.each(servers)('$name', ({name, file, args, path, scheme, signal}) => {
     for (let i = 0; i < REQUESTS / 10; i++)
       expect(await Promise.all(Array.from({length: 10}, () => get(url)))).toEqual(Array(10).fill(answer));
     const ended = Promise.all([once(server.child, 'close'), once(tracer.child, 'close')]);
+    // Nothing is under way then that its end would cut off.
+    await asleep(pid);
     if (signal) process.kill(pid, signal);
     else server.child.stdin!.end();
     await ended;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* x86-64 stubs: moved instructions and calls of the gates. See emit.h for the picture. */
 #include <errno.h>
+#include "base/calls.h"
 #include "base/mem.h"
 #include "elf/emit.h"
 #include "elf/arch/x86_64/insn.h"
 
 #define STUB_ROOM 448u /* more than the longest stub pair */
+#define TABLE     SC_NR_MAX /* bytes of the table in front of Go's stubs: flags of calls by number */
 
 /* Code being written: position in memory, and the address it will run at. */
 struct out {
@@ -144,31 +146,89 @@ static void leave_red_zone(struct out *o)
 	PUT(o, 0x48, 0x8d, 0xa4, 0x24, 0x80, 0, 0, 0); /* lea 128(%rsp),%rsp */
 }
 
-/* Go's slot: tag|nr in r12, tsc in r13. */
-static void store_slot_go(struct out *o)
-{
-	PUT(o, 0x48, 0x89, 0xd1); /* mov %rdx,%rcx */
-	PUT(o, 0x49, 0x89, 0xc3); /* mov %rax,%r11 */
-	PUT(o, 0x44, 0x8d, 0xa0); /* lea tag(%rax),%r12d */
-	put32(o, SC_SLOT_TAG);
-	PUT(o, 0x0f, 0x31);       /* rdtsc */
-	PUT(o, 0x41, 0x89, 0xc5); /* mov %eax,%r13d */
-	PUT(o, 0x48, 0x89, 0xca); /* mov %rcx,%rdx */
-	PUT(o, 0x4c, 0x89, 0xd8); /* mov %r11,%rax */
-}
-
 static int is_go(const struct sc_site *s)
 {
 	return s->kind == SC_SITE_GO_CALL6 || s->kind == SC_SITE_GO_LEAF;
 }
 
+/* A short jump forward: its operand is set by land(). */
+static uint8_t *jump_ahead(struct out *o, uint8_t op)
+{
+	PUT(o, op, 0);
+	return o->p - 1;
+}
+
+static void land(struct out *o, uint8_t *operand)
+{
+	*operand = (uint8_t)(o->p - operand - 1);
+}
+
+/* Which of the calls 0…63 are timed: nearly all that are, and all that are made often. */
+static uint64_t timed_calls(void)
+{
+	uint64_t mask = 0;
+
+	for (uint32_t nr = 0; nr < 64; nr++)
+		if (sc_call_table[nr].flags & SC_CALL_TIMED)
+			mask |= 1ull << nr;
+	return mask;
+}
+
+/*
+ * Go's slot: tag|nr in r12, tsc or 0 in r13. Every instruction in front of a syscall is waited for, so a call
+ * that is made often looks nothing up.
+ */
+static void store_slot_go(struct out *o, const struct sc_site *s, enum sc_cell pre, uint64_t cells)
+{
+	uint64_t mask = timed_calls();
+	uint8_t *above, *other, *beyond, *hooked, *plain, *time;
+
+	PUT(o, 0x44, 0x8d, 0xa0); /* lea tag(%rax),%r12d */
+	put32(o, SC_SLOT_TAG);
+	PUT(o, 0x48, 0x83, 0xf8, 63); /* cmp $63,%rax */
+	above = jump_ahead(o, 0x77);  /* ja */
+	PUT(o, 0x48, 0xb9);           /* mov $mask,%rcx */
+	put(o, &mask, 8);
+	PUT(o, 0x48, 0x0f, 0xa3, 0xc1); /* bt %rax,%rcx */
+	other = jump_ahead(o, 0x73);    /* jnc */
+	time = o->p;
+	PUT(o, 0x48, 0x89, 0xd1); /* mov %rdx,%rcx */
+	PUT(o, 0x49, 0x89, 0xc3); /* mov %rax,%r11 */
+	PUT(o, 0x0f, 0x31);       /* rdtsc */
+	PUT(o, 0x41, 0x89, 0xc5); /* mov %eax,%r13d */
+	PUT(o, 0x48, 0x89, 0xca); /* mov %rcx,%rdx */
+	PUT(o, 0x4c, 0x89, 0xd8); /* mov %r11,%rax */
+	jump(o, s->va);
+	land(o, above);
+	land(o, other);
+	PUT(o, 0x45, 0x31, 0xed);             /* xor %r13d,%r13d */
+	PUT(o, 0x48, 0x3d, 0xff, 0x01, 0, 0); /* cmp $511,%rax */
+	beyond = jump_ahead(o, 0x77);         /* ja: r12 is no slot then */
+	PUT(o, 0x48, 0x8d, 0x0d);             /* lea table(%rip),%rcx */
+	put_rel(o, cells + SC_STUB_PAGE);
+	PUT(o, 0x0f, 0xb6, 0x0c, 0x01);    /* movzbl (%rcx,%rax),%ecx */
+	PUT(o, 0xf6, 0xc1, SC_CALL_TIMED); /* test $timed,%cl */
+	PUT(o, 0x75, (uint8_t)(time - o->p - 2)); /* jnz */
+	PUT(o, 0x85, 0xc9);                /* test %ecx,%ecx */
+	hooked = jump_ahead(o, 0x75);      /* jnz */
+	PUT(o, 0x45, 0x31, 0xe4);          /* xor %r12d,%r12d */
+	land(o, hooked);
+	PUT(o, 0xf6, 0xc1, SC_CALL_PRE); /* test $pre,%cl */
+	plain = jump_ahead(o, 0x74);     /* jz */
+	call_cell(o, cells, pre);
+	land(o, plain);
+	land(o, beyond);
+}
+
 static void go_pre(struct out *o, const struct sc_site *s, uint64_t cells)
 {
+	enum sc_cell pre = s->flags & SC_SITE_G_R14 ? SC_CELL_GO_PRE_R14 : SC_CELL_GO_PRE;
+
 	move_all(o, s->bytes, s->va - s->pre_len, s->pre_len);
 	if (s->kind == SC_SITE_GO_CALL6)
-		store_slot_go(o);
-	if (s->flags & SC_SITE_PRE)
-		call_cell(o, cells, s->flags & SC_SITE_G_R14 ? SC_CELL_GO_PRE_R14 : SC_CELL_GO_PRE);
+		store_slot_go(o, s, pre, cells);
+	else if (s->flags & SC_SITE_PRE)
+		call_cell(o, cells, pre);
 	jump(o, s->va);
 }
 
@@ -177,19 +237,19 @@ static void go_post(struct out *o, const struct sc_site *s, uint64_t cells)
 	uint64_t next = s->va + s->core_len;
 
 	if (s->kind == SC_SITE_GO_CALL6) {
-		PUT(o, 0x4c, 0x89, 0xe9);       /* mov %r13,%rcx */
-		PUT(o, 0x48, 0xc1, 0xe1, 0x20); /* shl $32,%rcx: the flags are set anew behind the call */
-		PUT(o, 0x4c, 0x09, 0xe1);       /* or %r12,%rcx */
-		PUT(o, 0x41, 0xbb);             /* mov $-1,%r11d */
-		put32(o, UINT32_MAX);
+		uint8_t *unhooked;
+
+		PUT(o, 0x41, 0x8d, 0x8c, 0x24); /* lea -tag(%r12),%ecx */
+		put32(o, -SC_SLOT_TAG);
+		PUT(o, 0x81, 0xf9, 0xff, 0x01, 0, 0); /* cmp $511,%ecx: the flags are set anew behind the call */
+		unhooked = jump_ahead(o, 0x77);       /* ja */
+		call_cell(o, cells, s->flags & SC_SITE_G_R14 ? SC_CELL_GO_POST_R14 : SC_CELL_GO_POST);
+		land(o, unhooked);
 	} else {
-		PUT(o, 0xb9); /* mov $tag|nr,%ecx */
-		put32(o, SC_SLOT_TAG | (uint32_t)s->nr);
+		PUT(o, 0xb9); /* mov $nr,%ecx */
+		put32(o, (uint32_t)s->nr);
+		call_cell(o, cells, s->flags & SC_SITE_FLAGS ? SC_CELL_GO_LEAF_FLAGS : SC_CELL_GO_LEAF);
 	}
-	call_cell(o, cells,
-		  s->flags & SC_SITE_G_R14 ? SC_CELL_GO_POST_R14 :
-		  s->flags & SC_SITE_FLAGS ? SC_CELL_GO_POST_FLAGS :
-					     SC_CELL_GO_POST);
 	if (!move_all(o, s->bytes + s->pre_len + s->core_len, next, s->post_len))
 		jump(o, next + s->post_len);
 }
@@ -291,7 +351,7 @@ static void align(struct out *o)
 
 size_t sc_emit_room(const struct sc_plan *plan)
 {
-	return (SC_STUB_PAGE + (size_t)plan->sites * STUB_ROOM + 2 * SC_STUB_PAGE - 1) &
+	return (SC_STUB_PAGE + TABLE + (size_t)plan->sites * STUB_ROOM + 2 * SC_STUB_PAGE - 1) &
 	       ~(size_t)(SC_STUB_PAGE - 1);
 }
 
@@ -311,6 +371,20 @@ static int one(struct out *o, const struct sc_site *s, uint64_t cells, uint16_t 
 	return 0;
 }
 
+static void put_table(const struct sc_plan *plan, struct out *o)
+{
+	const struct sc_site *s = sc_plan_sites(plan), *end = s + plan->sites;
+	uint8_t flags[TABLE];
+
+	while (s < end && s->kind != SC_SITE_GO_CALL6)
+		s++;
+	if (s == end)
+		return;
+	for (uint32_t nr = 0; nr < TABLE; nr++)
+		flags[nr] = sc_call_table[nr].flags;
+	put(o, flags, sizeof(flags));
+}
+
 long sc_emit_stubs(struct sc_plan *plan, uint64_t stub_va, uint8_t *out, size_t cap)
 {
 	struct out o = { .p = out + SC_STUB_PAGE, .va = stub_va + SC_STUB_PAGE };
@@ -320,6 +394,7 @@ long sc_emit_stubs(struct sc_plan *plan, uint64_t stub_va, uint8_t *out, size_t 
 	if (cap < 2 * SC_STUB_PAGE || cap < sc_emit_room(plan))
 		return -ENOSPC;
 	memset(out, 0, SC_STUB_PAGE);
+	put_table(plan, &o);
 	for (uint32_t i = 0; i < plan->sites; i++, s++) {
 		s->pre_stub = s->post_stub = 0;
 		if (s->pre_len && one(&o, s, stub_va, &s->pre_stub, is_go(s) ? go_pre : pre_stub) &&

@@ -6,7 +6,7 @@
  *     site %rsp ->  128(%rsp)
  *                     0(%rsp)  slot: tag|nr, tsc       (elf/emit.h)
  *                    -8(%rsp)  return address into the stub
- *                              [flags] rbp, padding, struct sc_call
+ *                              [flags] rbp, callee-saved registers, padding, struct sc_call
  *
  * rcx and r11 are free there: the kernel overwrites them at every call.
  *
@@ -27,29 +27,28 @@ _Static_assert(sizeof(struct sc_call_info) == 2 && offsetof(struct sc_call_info,
 		       SC_CALL_PRE == 4 && SC_NR_MAX == 512 && SC_SLOT_TAG == 0x5c0e0000u,
 	       "the gates look into the table of calls");
 
-/*
- * Not for our sake, C code keeps them: they are where cancel.c finds the program's values, whatever C
- * code has done with the registers since. At -8…-40 of the frame.
- */
-#define SC_KEEP_CALLEE_SAVED \
-	"	push %rbx\n	push %r12\n	push %r13\n	push %r14\n	push %r15\n"
-
 __asm__(".pushsection .text\n"
 	".globl sc_gates_begin\n.hidden sc_gates_begin\nsc_gates_begin:\n"
-	".popsection\n");
-
-/* In: rax result, arguments in place, rcx slot or constant, r11d number should the slot be no slot. */
-__asm__(".pushsection .text\n"
-	".macro SC_GATE_POST name, flags\n"
-	".globl \\name\n.hidden \\name\n.type \\name,@function\n.balign 16\n"
-	"\\name:\n"
-	".if \\flags\n pushfq\n.endif\n"
+	/*
+	 * A frame. Callee-saved registers are kept not for our sake, C code keeps them: they are where cancel.c
+	 * finds the program's values, whatever C code has done with the registers since. At -8…-40 of the frame.
+	 */
+	".macro SC_ENTER\n"
 	"	push %rbp\n"
-	"	mov %rsp,%rbp\n" SC_KEEP_CALLEE_SAVED
+	"	mov %rsp,%rbp\n"
+	"	push %rbx\n	push %r12\n	push %r13\n	push %r14\n	push %r15\n"
+	".endm\n"
+	".macro SC_LEAVE\n"
+	"	mov %rbp,%rsp\n"
+	"	pop %rbp\n"
+	".endm\n"
+	/* Makes struct sc_call: rcx nr and start, r11 is kept behind it at 72, the site's stack pointer is rbp + sp. */
+	".macro SC_MAKE_CALL sp\n"
 	"	and $-16,%rsp\n"
-	"	push %rax\n" /* padding */
-	"	push %rax\n" /* sp */
-	"	push %rcx\n" /* nr, start */
+	"	push %r11\n"
+	"	lea \\sp(%rbp),%r11\n"
+	"	push %r11\n"
+	"	push %rcx\n"
 	"	push %r9\n"
 	"	push %r8\n"
 	"	push %r10\n"
@@ -57,45 +56,58 @@ __asm__(".pushsection .text\n"
 	"	push %rsi\n"
 	"	push %rdi\n"
 	"	push %rax\n"
-	"	lea (16+8*\\flags+128)(%rbp),%rdi\n"
-	"	mov %rdi,64(%rsp)\n"
-	"	mov %ecx,%edi\n"
-	"	xor $0x5c0e0000,%edi\n"
-	"	cmp $511,%edi\n"
-	"	ja 2f\n"
-	"	mov %edi,56(%rsp)\n"
-	"1:	mov %rsp,%rdi\n"
-	"	call *sc_gate_handlers(%rip)\n"
-	"3:	pop %rax\n"
+	".endm\n"
+	".macro SC_HANDLE handler\n"
+	"	mov %rsp,%rdi\n"
+	"	call *\\handler+sc_gate_handlers(%rip)\n"
+	".endm\n"
+	/* Takes the registers back from it. */
+	".macro SC_TAKE_CALL\n"
+	"	pop %rax\n"
 	"	pop %rdi\n"
 	"	pop %rsi\n"
 	"	pop %rdx\n"
 	"	pop %r10\n"
 	"	pop %r8\n"
 	"	pop %r9\n"
-	"	mov %rbp,%rsp\n"
-	"	pop %rbp\n"
+	".endm\n"
+	".macro SC_GATE name\n"
+	".globl \\name\n.hidden \\name\n.type \\name,@function\n.balign 16\n"
+	"\\name:\n"
+	".endm\n"
+	".popsection\n");
+
+/* In: rax result, arguments in place, rcx slot or constant, r11d number should the slot be no slot. */
+__asm__(".pushsection .text\n"
+	".macro SC_GATE_POST name, flags\n"
+	"SC_GATE \\name\n"
+	".if \\flags\n pushfq\n.endif\n"
+	"	SC_ENTER\n"
+	"	SC_MAKE_CALL 16+8*\\flags+128\n"
+	"	mov %ecx,%edi\n"
+	"	xor $0x5c0e0000,%edi\n"
+	"	cmp $511,%edi\n"
+	"	ja 2f\n"
+	"	mov %edi,56(%rsp)\n"
+	"1:	SC_HANDLE 0\n"
+	"3:	SC_TAKE_CALL\n"
+	"	SC_LEAVE\n"
 	".if \\flags\n popfq\n.endif\n"
 	"	ret\n"
-	"2:	mov %r11d,%r11d\n"
-	"	mov %r11,56(%rsp)\n"
-	"	cmp $511,%r11d\n"
+	"2:	mov 72(%rsp),%edi\n"
+	"	mov %rdi,56(%rsp)\n"
+	"	cmp $511,%edi\n"
 	"	jbe 1b\n"
 	"	jmp 3b\n"
 	".size \\name, . - \\name\n"
 	".endm\n"
 	"SC_GATE_POST sc_gate_post, 0\n"
 	"SC_GATE_POST sc_gate_post_flags, 1\n"
-	".popsection\n");
-
-/*
- * Behind a call where other code arrives too: only a tagged slot means that the call was made, and it
- * is used up. Everything is kept, for whoever else comes along.
- */
-__asm__(".pushsection .text\n"
-	".globl sc_gate_post_shared\n.hidden sc_gate_post_shared\n"
-	".type sc_gate_post_shared,@function\n.balign 16\n"
-	"sc_gate_post_shared:\n"
+	/*
+	 * Behind a call where other code arrives too: only a tagged slot means that the call was made, and it
+	 * is used up. Everything is kept, for whoever else comes along.
+	 */
+	"SC_GATE sc_gate_post_shared\n"
 	"	pushfq\n"
 	"	push %rcx\n"
 	"	push %r11\n"
@@ -108,31 +120,11 @@ __asm__(".pushsection .text\n"
 	"	shr $32,%rcx\n"
 	"	shl $32,%rcx\n"
 	"	or %r11,%rcx\n"
-	"	push %rbp\n"
-	"	mov %rsp,%rbp\n" SC_KEEP_CALLEE_SAVED
-	"	and $-16,%rsp\n"
-	"	lea (40+128)(%rbp),%r11\n"
-	"	push %r11\n" /* padding */
-	"	push %r11\n" /* sp */
-	"	push %rcx\n" /* nr, start */
-	"	push %r9\n"
-	"	push %r8\n"
-	"	push %r10\n"
-	"	push %rdx\n"
-	"	push %rsi\n"
-	"	push %rdi\n"
-	"	push %rax\n"
-	"	mov %rsp,%rdi\n"
-	"	call *sc_gate_handlers(%rip)\n"
-	"	pop %rax\n"
-	"	pop %rdi\n"
-	"	pop %rsi\n"
-	"	pop %rdx\n"
-	"	pop %r10\n"
-	"	pop %r8\n"
-	"	pop %r9\n"
-	"	mov %rbp,%rsp\n"
-	"	pop %rbp\n"
+	"	SC_ENTER\n"
+	"	SC_MAKE_CALL 40+128\n"
+	"	SC_HANDLE 0\n"
+	"	SC_TAKE_CALL\n"
+	"	SC_LEAVE\n"
 	"1:	pop %r11\n"
 	"	pop %rcx\n"
 	"	popfq\n"
@@ -143,39 +135,19 @@ __asm__(".pushsection .text\n"
 /* In: rax number, arguments in place. */
 __asm__(".pushsection .text\n"
 	".macro SC_GATE_PRE name, flags\n"
-	".globl \\name\n.hidden \\name\n.type \\name,@function\n.balign 16\n"
-	"\\name:\n"
+	"SC_GATE \\name\n"
 	".if \\flags\n pushfq\n.endif\n"
 	"	cmp $511,%rax\n"
 	"	ja 1f\n"
 	"	lea sc_call_table(%rip),%rcx\n"
 	"	testb $4,(%rcx,%rax,2)\n"
 	"	jz 1f\n"
-	"	push %rbp\n"
-	"	mov %rsp,%rbp\n" SC_KEEP_CALLEE_SAVED
-	"	and $-16,%rsp\n"
-	"	lea (16+8*\\flags+128)(%rbp),%rcx\n"
-	"	push %rcx\n" /* padding */
-	"	push %rcx\n" /* sp */
-	"	push %rax\n" /* nr, start 0 */
-	"	push %r9\n"
-	"	push %r8\n"
-	"	push %r10\n"
-	"	push %rdx\n"
-	"	push %rsi\n"
-	"	push %rdi\n"
-	"	push %rax\n"
-	"	mov %rsp,%rdi\n"
-	"	call *8+sc_gate_handlers(%rip)\n"
-	"	pop %rax\n"
-	"	pop %rdi\n"
-	"	pop %rsi\n"
-	"	pop %rdx\n"
-	"	pop %r10\n"
-	"	pop %r8\n"
-	"	pop %r9\n"
-	"	mov %rbp,%rsp\n"
-	"	pop %rbp\n"
+	"	mov %rax,%rcx\n" /* nr, start 0 */
+	"	SC_ENTER\n"
+	"	SC_MAKE_CALL 16+8*\\flags+128\n"
+	"	SC_HANDLE 8\n"
+	"	SC_TAKE_CALL\n"
+	"	SC_LEAVE\n"
 	"1:\n"
 	".if \\flags\n popfq\n.endif\n"
 	"	ret\n"
@@ -190,16 +162,13 @@ __asm__(".pushsection .text\n"
  * a6 on the stack. rax, r10, r11 are free.
  */
 __asm__(".pushsection .text\n"
-	".globl sc_gate_pre_cancel\n.hidden sc_gate_pre_cancel\n"
-	".type sc_gate_pre_cancel,@function\n.balign 16\n"
-	"sc_gate_pre_cancel:\n"
+	"SC_GATE sc_gate_pre_cancel\n"
 	"	cmp $511,%rsi\n"
 	"	ja 1f\n"
 	"	lea sc_call_table(%rip),%rax\n"
 	"	testb $4,(%rax,%rsi,2)\n"
 	"	jz 1f\n"
-	"	push %rbp\n"
-	"	mov %rsp,%rbp\n" SC_KEEP_CALLEE_SAVED
+	"	SC_ENTER\n"
 	"	and $-16,%rsp\n"
 	"	push %rdi\n"
 	"	push %rdi\n" /* padding */
@@ -227,8 +196,7 @@ __asm__(".pushsection .text\n"
 	"	pop %rsi\n"
 	"	pop %rax\n"
 	"	pop %rdi\n"
-	"	mov %rbp,%rsp\n"
-	"	pop %rbp\n"
+	"	SC_LEAVE\n"
 	"1:	ret\n"
 	".size sc_gate_pre_cancel, . - sc_gate_pre_cancel\n"
 	".popsection\n");
@@ -240,6 +208,7 @@ __asm__(".pushsection .text\n"
  * itself, or with anything unexpected, it stays where it is. Offsets, the same in Go 1.18 … 1.27:
  * g.stack.lo 0, .hi 8, g.m 0x30, g.sched.sp 0x38, m.g0 0; m.gsignal 0x50, 0x48 in newer ones.
  * A new thread or process (clone returned 0) is left alone: it has no g of its own yet.
+ * In, behind a call: rax result, rcx number, arguments in place; r13d its time where it has one.
  */
 __asm__(".pushsection .text\n"
 	".macro SC_GO_STACK no, r14\n"
@@ -265,107 +234,59 @@ __asm__(".pushsection .text\n"
 	"	jz \\no\n"
 	"	mov %r11,%rsp\n"
 	".endm\n"
-	".macro SC_GATE_GO_POST name, flags, r14\n"
-	".globl \\name\n.hidden \\name\n.type \\name,@function\n.balign 16\n"
-	"\\name:\n"
-	".if \\flags\n pushfq\n.endif\n"
+	".macro SC_GO_ENTER r14\n"
 	"	push %rbp\n"
 	"	mov %rsp,%rbp\n"
 	"	push %rbx\n"
-	"	mov %ecx,%ebx\n"
-	"	xor $0x5c0e0000,%ebx\n"
-	"	cmp $511,%ebx\n"
-	"	jbe 1f\n"
-	"	mov %r11d,%ebx\n"
-	"	xor %ecx,%ecx\n"
-	"	cmp $511,%ebx\n"
-	"	ja 9f\n"
-	"1:	test %rax,%rax\n"
-	"	jnz 2f\n"
-	"	cmp $56,%ebx\n"
-	"	je 9f\n"
-	"	cmp $435,%ebx\n"
-	"	je 9f\n"
-	"2:	shr $32,%rcx\n"
-	"	shl $32,%rcx\n"
-	"	or %rbx,%rcx\n"
 	"	SC_GO_STACK 3f, \\r14\n"
-	"3:	and $-16,%rsp\n"
-	"	push %rax\n" /* padding */
-	"	lea (16+8*\\flags)(%rbp),%r11\n"
-	"	push %r11\n"
-	"	push %rcx\n"
-	"	push %r9\n"
-	"	push %r8\n"
-	"	push %r10\n"
-	"	push %rdx\n"
-	"	push %rsi\n"
-	"	push %rdi\n"
-	"	push %rax\n"
-	"	mov %rsp,%rdi\n"
-	"	call *sc_gate_handlers(%rip)\n"
-	"	pop %rax\n"
-	"	pop %rdi\n"
-	"	pop %rsi\n"
-	"	pop %rdx\n"
-	"	pop %r10\n"
-	"	pop %r8\n"
-	"	pop %r9\n"
-	"	lea -8(%rbp),%rsp\n"
-	"9:	pop %rbx\n"
-	"	pop %rbp\n"
-	".if \\flags\n popfq\n.endif\n"
-	"	ret\n"
-	".size \\name, . - \\name\n"
+	"3:\n"
 	".endm\n"
-	"SC_GATE_GO_POST sc_gate_go_post, 0, 0\n"
-	"SC_GATE_GO_POST sc_gate_go_post_flags, 1, 0\n"
-	"SC_GATE_GO_POST sc_gate_go_post_r14, 1, 1\n"
-	".macro SC_GATE_GO_PRE name, r14\n"
-	".globl \\name\n.hidden \\name\n.type \\name,@function\n.balign 16\n"
-	"\\name:\n"
-	"	cmp $511,%rax\n"
-	"	ja 9f\n"
-	"	lea sc_call_table(%rip),%rcx\n"
-	"	testb $4,(%rcx,%rax,2)\n"
-	"	jz 9f\n"
-	"	push %rbp\n"
-	"	mov %rsp,%rbp\n"
-	"	push %rbx\n"
-	"	SC_GO_STACK 3f, \\r14\n"
-	"3:	and $-16,%rsp\n"
-	"	push %rax\n" /* padding */
-	"	lea 16(%rbp),%r11\n"
-	"	push %r11\n"
-	"	push %rax\n" /* nr, start 0 */
-	"	push %r9\n"
-	"	push %r8\n"
-	"	push %r10\n"
-	"	push %rdx\n"
-	"	push %rsi\n"
-	"	push %rdi\n"
-	"	push %rax\n"
-	"	mov %rsp,%rdi\n"
-	"	call *8+sc_gate_handlers(%rip)\n"
-	"	pop %rax\n"
-	"	pop %rdi\n"
-	"	pop %rsi\n"
-	"	pop %rdx\n"
-	"	pop %r10\n"
-	"	pop %r8\n"
-	"	pop %r9\n"
+	".macro SC_GO_LEAVE\n"
 	"	lea -8(%rbp),%rsp\n"
 	"	pop %rbx\n"
 	"	pop %rbp\n"
-	"9:	ret\n"
+	".endm\n"
+	".macro SC_GATE_GO_POST name, timed, flags, r14\n"
+	"SC_GATE \\name\n"
+	".if \\flags\n pushfq\n.endif\n"
+	"	test %rax,%rax\n"
+	"	jz 2f\n"
+	"1:	SC_GO_ENTER \\r14\n"
+	"	SC_MAKE_CALL 16+8*\\flags\n"
+	".if \\timed\n mov %r13d,60(%rsp)\n.endif\n"
+	"	SC_HANDLE 0\n"
+	"	SC_TAKE_CALL\n"
+	"	SC_GO_LEAVE\n"
+	"9:\n"
+	".if \\flags\n popfq\n.endif\n"
+	"	ret\n"
+	"2:	cmp $56,%ecx\n"
+	"	je 9b\n"
+	"	cmp $435,%ecx\n"
+	"	jne 1b\n"
+	"	jmp 9b\n"
+	".size \\name, . - \\name\n"
+	".endm\n"
+	"SC_GATE_GO_POST sc_gate_go_post, 1, 0, 0\n"
+	"SC_GATE_GO_POST sc_gate_go_post_r14, 1, 0, 1\n"
+	"SC_GATE_GO_POST sc_gate_go_leaf, 0, 0, 0\n"
+	"SC_GATE_GO_POST sc_gate_go_leaf_flags, 0, 1, 0\n"
+	".macro SC_GATE_GO_PRE name, r14\n"
+	"SC_GATE \\name\n"
+	"	mov %eax,%ecx\n" /* nr, start 0 */
+	"	SC_GO_ENTER \\r14\n"
+	"	SC_MAKE_CALL 16\n"
+	"	SC_HANDLE 8\n"
+	"	SC_TAKE_CALL\n"
+	"	SC_GO_LEAVE\n"
+	"	ret\n"
 	".size \\name, . - \\name\n"
 	".endm\n"
 	"SC_GATE_GO_PRE sc_gate_go_pre, 0\n"
 	"SC_GATE_GO_PRE sc_gate_go_pre_r14, 1\n"
 	/* A return of Go's TLS functions: rax n, r11 the homes of receiver and pointer, r12 which. */
 	".macro SC_GATE_GO_TLS name, r14\n"
-	".globl \\name\n.hidden \\name\n.type \\name,@function\n.balign 16\n"
-	"\\name:\n"
+	"SC_GATE \\name\n"
 	"	push %rbp\n"
 	"	mov %rsp,%rbp\n"
 	"	push %rbx\n"
@@ -406,8 +327,9 @@ void sc_gate_pre(void);
 void sc_gate_pre_flags(void);
 void sc_gate_pre_cancel(void);
 void sc_gate_go_post(void);
-void sc_gate_go_post_flags(void);
 void sc_gate_go_post_r14(void);
+void sc_gate_go_leaf(void);
+void sc_gate_go_leaf_flags(void);
 void sc_gate_go_pre(void);
 void sc_gate_go_pre_r14(void);
 void sc_gate_go_tls(void);
@@ -422,9 +344,10 @@ void sc_gate_cells(uint64_t *cells)
 	cells[SC_CELL_PRE_FLAGS] = (uint64_t)sc_gate_pre_flags;
 	cells[SC_CELL_PRE_CANCEL] = (uint64_t)sc_gate_pre_cancel;
 	cells[SC_CELL_GO_POST] = (uint64_t)sc_gate_go_post;
-	cells[SC_CELL_GO_POST_FLAGS] = (uint64_t)sc_gate_go_post_flags;
-	cells[SC_CELL_GO_PRE] = (uint64_t)sc_gate_go_pre;
 	cells[SC_CELL_GO_POST_R14] = (uint64_t)sc_gate_go_post_r14;
+	cells[SC_CELL_GO_LEAF] = (uint64_t)sc_gate_go_leaf;
+	cells[SC_CELL_GO_LEAF_FLAGS] = (uint64_t)sc_gate_go_leaf_flags;
+	cells[SC_CELL_GO_PRE] = (uint64_t)sc_gate_go_pre;
 	cells[SC_CELL_GO_PRE_R14] = (uint64_t)sc_gate_go_pre_r14;
 	cells[SC_CELL_GO_TLS] = (uint64_t)sc_gate_go_tls;
 	cells[SC_CELL_GO_TLS_R14] = (uint64_t)sc_gate_go_tls_r14;
