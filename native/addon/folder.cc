@@ -318,13 +318,14 @@ void Folder::RemoveFar(Info info)
 
 void Folder::Stats(Info info)
 {
-	double *out = Out(info, 0, 9);
+	double *out = Out(info, 0, 10);
 	Spool &spool = Use(info).spool();
 	Reader::Stats stats = reader_->stats();
 	const uint64_t values[] = {spool.waiting(), spool.held(),  spool.max_bytes(),
 				   stats.full,	    stats.records, stats.passes,
 				   orphans_,	    static_cast<uint64_t>(spool.last_error()),
-				   stats.pass_ns};
+				   stats.pass_ns,
+				   reader_->hub().get()->refused.load(std::memory_order_relaxed)};
 
 	for (uint64_t value : values)
 		*out++ = static_cast<double>(value);

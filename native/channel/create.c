@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include "base/mem.h"
 #include "channel/chan.h"
@@ -17,6 +18,8 @@
 
 /* What every channel needs: header, info and shard 0; 32 descriptors; the first ring. */
 #define FIRST_SIZE (SC_SHARD_OFF + sizeof(struct sc_shard))
+/* What channels leave free of their file system, or an eighth of it when that is less. */
+#define KEEP_FREE  (32u << 20)
 
 static size_t put_path(char *to, size_t size, const char *suffix)
 {
@@ -94,6 +97,26 @@ static int allocate_first(char *base, int fd)
 	return 0;
 }
 
+/*
+ * Others live on this file system, too: where nobody reads the channels, those of processes that are gone must not fill it.
+ * The reader's spool stops long before.
+ */
+static int has_room(int fd)
+{
+	struct statfs fs;
+	uint64_t left, keep;
+
+	if (sc_sys2(__NR_fstatfs, fd, (long)&fs) < 0 || fs.f_blocks == 0)
+		return 1;
+	left = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;
+	keep = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize / 8;
+	if (left >= (keep < KEEP_FREE ? keep : KEEP_FREE) + FIRST_SIZE)
+		return 1;
+	if (!sc_chan.hub_readonly)
+		atomic_fetch_add_explicit(&sc_chan.hub->refused, 1, memory_order_relaxed);
+	return 0;
+}
+
 /* Makes and maps the file sc_chan.name says. */
 static char *map_channel(void)
 {
@@ -107,7 +130,7 @@ static char *map_channel(void)
 		return (char *)(long)lifted;
 	put_path(path, sizeof(path), ".chan");
 	fd = sc_hub_make_file(path, sc_chan.file_mode);
-	ret = fd < 0 ? fd : sc_sys_ftruncate(fd, SC_CHANNEL_SIZE);
+	ret = fd < 0 ? fd : has_room(fd) ? sc_sys_ftruncate(fd, SC_CHANNEL_SIZE) : -ENOSPC;
 	base = (char *)ret;
 	if (ret == 0)
 		base = sc_sys_mmap(NULL, SC_CHANNEL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,

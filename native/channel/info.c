@@ -186,7 +186,8 @@ uint64_t sc_info_pid_ns(void)
 	uint64_t root = own_proc();
 	uint32_t known = 0;
 
-	if (!root)
+	/* A hub for all users is root's relay's, which knows no other process' /proc. */
+	if (!root || sc_chan.hub_readonly)
 		return read_pid_ns();
 	if (atomic_compare_exchange_strong_explicit(&hub->proc_known, &known, 1, memory_order_acquire,
 						    memory_order_acquire)) {

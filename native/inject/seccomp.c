@@ -40,6 +40,7 @@ static const struct {
 	{SYS_close, {3, 0, 0, 0, 0, 0}},
 	{SYS_fstat, {3, 0, 0, 0, 0, 0}},
 	{SYS_stat, {0, 0, 0, 0, 0, 0}},
+	{SYS_fstatfs, {3, 0, 0, 0, 0, 0}},
 	{SYS_ftruncate, {3, 4096, 0, 0, 0, 0}},
 	{SYS_fallocate, {3, 0, 0, 4096, 0, 0}},
 	{SYS_unlink, {0, 0, 0, 0, 0, 0}},

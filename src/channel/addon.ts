@@ -59,7 +59,7 @@ export const CONTROL_FIELDS = 6;
 /** Numbers per descriptor in NativeFolder.fds(). */
 export const FD_FIELDS = 11;
 /** Numbers of NativeFolder.stats(). */
-export const STATS_FIELDS = 9;
+export const STATS_FIELDS = 10;
 
 /** Methods answer 0 or -errno where they can fail. */
 export interface NativeFolder {

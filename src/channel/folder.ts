@@ -166,6 +166,7 @@ class NativeChannelFolder implements ChannelFolder {
       orphans: n[6]!,
       spoolError: n[7]!,
       passNs: n[8]!,
+      refused: n[9]!,
     };
   }
 

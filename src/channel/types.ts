@@ -187,6 +187,8 @@ export interface FolderStats {
   spoolError: number;
   /** Nanoseconds of the last pass over all channels that found nothing. */
   passNs: number;
+  /** Processes that found too little room for a channel; those that may only read the hub are not in it. */
+  refused: number;
 }
 
 /** A folder of channels. Reading counters and control needs no start(); taking records does. */

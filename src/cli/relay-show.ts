@@ -75,6 +75,7 @@ function print(context: Context, status: ServiceStatus, alive: boolean): void {
     context.print(
       `${status.keepingTags} processes keep the tags of an earlier configuration until their next exec: to destinations tags are a part of who a process is`,
     );
+  for (const note of status.notes ?? []) context.print(`not seen: ${note}`);
   const rows = status.exporters.map((one) => [
     one.name,
     one.type,

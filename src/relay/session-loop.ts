@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The clockwork of a session relay: passes when woken, ticks and commits by time, ends when everything is over. */
-import {existsSync, readFileSync} from 'node:fs';
 import {setPriority} from 'node:os';
-import {join} from 'node:path';
 import type {ChannelFolder} from '../channel/index.js';
-import {FILES, type SessionWriter} from '../session/index.js';
+import type {SessionWriter} from '../session/index.js';
+import {folderNotes} from './notes.js';
 import type {Outputs} from './outputs.js';
 import {AT_ONCE, type Patience, sessionPatience} from './patience.js';
 import type {Pipeline} from './pipeline.js';
@@ -22,8 +21,6 @@ const IDLE_COMMIT_MS = 50;
 const TICK_MS = 1000;
 /** Beats without any process until the session is over: a new image may be on its way. */
 const QUIET_BEATS = 6;
-/** Most lines taken of the launcher's notes. */
-const LAUNCHER_NOTES = 100;
 
 export interface LoopParts {
   folder: ChannelFolder;
@@ -166,7 +163,7 @@ export class SessionLoop {
     const {pipeline, writer, outputs, folder} = this.#parts;
     writer.behind = this.#more;
     const before = pipeline.notes.size;
-    for (const note of launcherNotes(folder.channelDir)) pipeline.notes.add(note);
+    for (const note of folderNotes(folder)) pipeline.notes.add(note);
     if (pipeline.dirty || pipeline.notes.size !== before) {
       const {seen, live} = pipeline.stats;
       const lost = pipeline.losses();
@@ -177,18 +174,6 @@ export class SessionLoop {
     this.#committed = Date.now();
     // With thousands of processes a commit costs; it never takes more than a small share of the time.
     this.#interval = Math.min(MOST_MS, Math.max(COMMIT_MS, (this.#committed - begun) * 20));
-  }
-}
-
-/** What the launcher wrote down: programs that it could not scope, and why. */
-function launcherNotes(dir: string): string[] {
-  const path = join(dir, FILES.notes);
-  // Most sessions have none, and an exception twenty times a second is what an idle relay would spend its time on.
-  if (!existsSync(path)) return [];
-  try {
-    return readFileSync(path, 'utf8').split('\n').filter(Boolean).slice(0, LAUNCHER_NOTES);
-  } catch {
-    return [];
   }
 }
 

@@ -257,6 +257,7 @@ export function memoryFolder(): MemoryFolder {
       orphans: 0,
       spoolError: 0,
       passNs: 0,
+      refused: 0,
     }),
     get endings() {
       return endings;

@@ -483,7 +483,7 @@ struct sc_hub {
 	SC_ATOMIC(uint32_t) sleeping;  /* enum sc_relay_sleep. w: relay, and the library swaps to RUNG before it wakes */
 	SC_ATOMIC(uint64_t) relay_beat_ns; /* CLOCK_MONOTONIC of the relay's last pass; wait mode gives up after 2 s */
 	SC_ATOMIC(int32_t) relay_pid;  /* 0 with a beat: one was started and is not there yet */
-	uint32_t reserved0;
+	SC_ATOMIC(uint32_t) refused;   /* w: library. Processes that found too little room for a channel */
 	struct sc_control control;     /* copied into each new channel */
 	char libscope[512];            /* path for LD_PRELOAD of children */
 	char launcher[512];            /* path of `scope`, for static children */

@@ -19,6 +19,7 @@ import type {RelayRecord} from '../../records/types.js';
 import {RELEASE} from '../../records/version.js';
 import {hubOptions} from '../hub.js';
 import type {Log} from '../log.js';
+import {folderNotes} from '../notes.js';
 import {Outputs} from '../outputs.js';
 import {Pipeline, type Sink} from '../pipeline.js';
 import {type Admin, startAdmin} from './admin.js';
@@ -91,6 +92,8 @@ export class RelayService {
   #batches = 0;
   #selfMetrics = createSelfMetrics(selfProcess(SELF_KEY, this.#started.getTime() / 1000));
   #statusFailed = false;
+  /** Notes that the log has. */
+  #noted = 0;
 
   private constructor(options: ServiceOptions) {
     this.#options = options;
@@ -257,6 +260,7 @@ export class RelayService {
     try {
       this.#pipeline.tick();
       this.#outputs.tick();
+      this.#note();
       if (this.#pipeline.dirty && performance.now() >= this.#commitAt) this.#commit();
       this.#reportSelf();
     } catch (error) {
@@ -265,6 +269,14 @@ export class RelayService {
     void this.#writeStatus();
     if (this.#file?.changed() && this.#config.relay.reload === 'auto') void this.reload();
     this.#pass();
+  }
+
+  /** What is not seen and why: once each to the log. */
+  #note(): void {
+    const {notes} = this.#pipeline;
+    for (const note of folderNotes(this.#folder)) notes.add(note);
+    for (const note of [...notes].slice(this.#noted)) this.#options.log.warning(note);
+    this.#noted = notes.size;
   }
 
   #reportSelf(): void {
@@ -306,6 +318,7 @@ export class RelayService {
       records,
       unrouted: router.unrouted,
       lost,
+      notes: [...this.#pipeline.notes],
       spool: {bytes: spool.spooled, max: spool.spoolMax, full: spool.spoolFull},
       memory: process.memoryUsage.rss(),
       exporters: destinations,

@@ -28,6 +28,8 @@ export interface ServiceStatus {
   unrouted: number;
   /** Records lost before they came to the relay, by cause. */
   lost: Record<string, number>;
+  /** What is not seen and why, for people. */
+  notes: string[];
   spool: {bytes: number; max: number; full: number};
   memory: number;
   exporters: DestinationStatus[];

@@ -44,6 +44,7 @@ function status(over: Partial<ServiceStatus> = {}): ServiceStatus {
     records: 10,
     unrouted: 1,
     lost: {full: 3, bad: 0},
+    notes: [],
     spool: {bytes: 0, max: 1, full: 0},
     memory: 1000,
     routes: [],
