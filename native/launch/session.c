@@ -190,8 +190,10 @@ int sc_session_begin(struct sc_session *s, int argc, char **argv)
 	err = begin(s, argc, argv);
 	if (err == 0)
 		return 0;
-	fprintf(stderr, "scope: cannot make a session%s%s: %s\n", s->dir[0] ? " in " : "", s->dir,
-		strerror(-err));
+	/* Before it has a folder it was the home that could not be made. */
+	if (!s->dir[0])
+		sc_home(s->dir, sizeof(s->dir));
+	fprintf(stderr, "scope: cannot make a session in %s (SCOPE_HOME): %s\n", s->dir, strerror(-err));
 	return -1;
 }
 

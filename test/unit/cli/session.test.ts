@@ -58,6 +58,14 @@ describe('a session from launch to query', () => {
     expect(order.every((at, i) => at >= 0 && (i === 0 || at > order[i - 1]!))).toBe(true);
   });
 
+  it('says where no session can be made', () => {
+    expect(scope.run(['run', '--', 'true'], {SCOPE_HOME: '/proc/none'})).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: 'scope: cannot make a session in /proc/none (SCOPE_HOME): No such file or directory\n',
+    });
+  });
+
   it('records as configured from the first call on', () => {
     expect(scope.run(['run', '-v', '9', '--', '/bin/cat', '/etc/hostname']).status).toBe(0);
     const opened = json(scope.run(['metrics', '-m', 'fs.open', '-j']).stdout);
