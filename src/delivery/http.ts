@@ -8,8 +8,6 @@ import {
   request as requestHttp,
 } from 'node:http';
 import {Agent as HttpsAgent, request as requestHttps} from 'node:https';
-import {promisify} from 'node:util';
-import {gzip} from 'node:zlib';
 import {ScopeError} from '../base/errors.js';
 import type {SendResult} from './exporter.js';
 import {parseRetryAfter} from './retry.js';
@@ -29,8 +27,6 @@ export interface HttpClient {
 }
 
 const ANSWER_LIMIT = 256 * 1024;
-
-export const compress: (bytes: Uint8Array) => Promise<Buffer> = promisify(gzip);
 
 export function createHttpClient(tls: TlsOptions | undefined): HttpClient {
   const plain = new HttpAgent({keepAlive: true, maxSockets: 4});

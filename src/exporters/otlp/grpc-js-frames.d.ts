@@ -3,6 +3,7 @@
 declare module '@grpc/grpc-js/build/src/compression-filter.js' {
   export interface FrameWriter {
     writeMessage(message: Buffer, compress: boolean): Promise<Buffer>;
+    compressMessage(message: Buffer): Promise<Buffer>;
   }
   export class CompressionFilterFactory {
     constructor(channel: undefined, options: object);

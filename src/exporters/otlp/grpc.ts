@@ -13,7 +13,7 @@ import type {OtlpExporterConfig} from '../../config/types.js';
 import {authorization} from '../../delivery/http.js';
 import type {TlsOptions} from '../../delivery/tls.js';
 import type {OtlpRequest, Signal} from '../../records/otlp/encoder.js';
-import {hasRoom, installFrames} from './frames.js';
+import {installFrames, ownMessage} from './frames.js';
 import {type Delivered, type OtlpTransport, partialSuccess, retryDelay} from './transport.js';
 
 const METHODS: Record<Signal, string> = {
@@ -80,7 +80,7 @@ export function createGrpcTransport(
 
   return {
     send({signal, bytes, lent}: OtlpRequest, abort): Promise<Delivered> {
-      if (lent) hasRoom(bytes);
+      ownMessage(bytes, lent === true);
       return new Promise((resolve) => {
         const call = open().makeUnaryRequest(
           METHODS[signal],

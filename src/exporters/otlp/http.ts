@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** OTLP over HTTP, protobuf or JSON. */
 import type {OtlpExporterConfig} from '../../config/types.js';
-import {authorization, compress, createHttpClient, refusal} from '../../delivery/http.js';
+import {compress} from '../../delivery/gzip.js';
+import {authorization, createHttpClient, refusal} from '../../delivery/http.js';
 import type {TlsOptions} from '../../delivery/tls.js';
 import type {Signal} from '../../records/otlp/encoder.js';
 import {type OtlpTransport, partialSuccess, partialSuccessJson} from './transport.js';

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The seam of grpc-js through which a request gets its head without being copied, and the memory of requests.
+import {gunzipSync, gzipSync} from 'node:zlib';
+import {compressionAlgorithms} from '@grpc/grpc-js';
 import {CompressionFilterFactory} from '@grpc/grpc-js/build/src/compression-filter.js';
 import {afterEach, expect, test} from 'vitest';
 import type {OtlpExporterConfig} from '../../../../src/config/types.js';
-import {hasRoom, installFrames} from '../../../../src/exporters/otlp/frames.js';
+import {installFrames, ownMessage} from '../../../../src/exporters/otlp/frames.js';
 import {createExporter} from '../../../../src/exporters/otlp/index.js';
 import {createOtlpEncoder} from '../../../../src/records/otlp/encoder.js';
 import {makeContext, makeDelivery, NEVER} from '../../../helpers/delivery.js';
@@ -27,15 +29,30 @@ test('a message with room is framed where it stands, another one is copied', asy
   const message = memory.subarray(5, 12);
   const copied = await identity.writeMessage(message, false);
   expect(copied.buffer).not.toBe(memory.buffer);
-  hasRoom(message);
+  ownMessage(message, true);
   const framed = await identity.writeMessage(message, false);
   expect(framed.buffer).toBe(memory.buffer);
   expect(framed).toEqual(copied);
   expect(framed.toString('latin1')).toBe('\0\0\0\0\x07message');
   expect(memory.toString('latin1', 12)).toBe('...');
-  // Compressed messages are made by the handler of their algorithm.
-  const gzip = framesOf({'grpc.default_compression_algorithm': 2});
-  expect((await gzip.writeMessage(message, true))[0]).toBe(1);
+});
+
+test('a message of ours is compressed at the first level, another one as grpc-js does', async () => {
+  installFrames();
+  const gzip = framesOf({'grpc.default_compression_algorithm': compressionAlgorithms.gzip});
+  const text = Array.from({length: 5000}, (_, i) => `line ${i} ${i * 7919}`).join();
+  const [ours, other] = [Buffer.from(text), Buffer.from(text)];
+  ownMessage(ours, false);
+  for (const [message, level] of [
+    [ours, 1],
+    [other, 6],
+  ] as const) {
+    const framed = await gzip.writeMessage(message, true);
+    expect(framed[0]).toBe(1);
+    expect(framed.readUInt32BE(1)).toBe(framed.length - 5);
+    expect(framed.length - 5).toBe(gzipSync(message, {level}).length);
+    expect(gunzipSync(framed.subarray(5)).toString()).toBe(text);
+  }
 });
 
 const encoder = () =>
