@@ -229,8 +229,9 @@ export class Pipeline {
     if (this.#folder.channels.size === this.#images.size + this.#over.size) return;
     const fresh: Channel[] = [];
     for (const channel of this.#folder.channels.values()) {
-      const {key, path, state} = channel;
-      if (this.#images.has(key) || this.#over.has(path) || state === 'empty') continue;
+      const {key, path} = channel;
+      // The state last: it is read from the channel, and with many short processes most of these are over.
+      if (this.#images.has(key) || this.#over.has(path) || channel.state === 'empty') continue;
       if (!this.#overBefore.has(path)) fresh.push(channel);
       else if (channel.drained) this.#letGo(channel);
     }
