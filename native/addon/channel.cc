@@ -158,25 +158,25 @@ bool Channel::Changed(bool thorough)
 }
 
 /*
- * Adds `count` values at `offset` of every shard. A shard without a ring may still have counters: it is
- * read through the file, because touching a hole of the mapping would allocate its page.
+ * Adds `count` values at `offset` of every shard: of those that are real for sure, and of others, which may still
+ * have counters. These are read through the file, because touching a hole of the mapping would allocate its page.
  */
-void Channel::SumShards(size_t offset, size_t count, double *out) const
+void Channel::SumShards(size_t offset, size_t count, uint32_t mapped, uint32_t others, double *out) const
 {
 	uint64_t copy[SC_NR_MAX];
 
 	std::fill(out, out + count, 0.0);
 	if (!header() || map_.Broken())
 		return;
-	uint32_t mapped = header()->rings.load(std::memory_order_acquire) | 1;
 	for (uint32_t i = 0; i < SC_SHARDS; i++) {
 		size_t at = SC_SHARD_OFF + i * sizeof(struct sc_shard) + offset;
 		if (mapped & (1u << i)) {
 			auto *values = reinterpret_cast<std::atomic<uint64_t> *>(map_.base() + at);
 			for (size_t n = 0; n < count; n++)
 				copy[n] = Load(values[n]);
-		} else if (pread(map_.fd(), copy, count * sizeof *copy, static_cast<off_t>(at)) !=
-			   static_cast<ssize_t>(count * sizeof *copy)) {
+		} else if (!(others & (1u << i)) ||
+			   pread(map_.fd(), copy, count * sizeof *copy, static_cast<off_t>(at)) !=
+				   static_cast<ssize_t>(count * sizeof *copy)) {
 			continue;
 		}
 		for (size_t n = 0; n < count; n++)
@@ -184,14 +184,24 @@ void Channel::SumShards(size_t offset, size_t count, double *out) const
 	}
 }
 
+/* Shards whose first page is there for sure. */
+uint32_t Channel::Shards() const
+{
+	return header() ? header()->rings.load(std::memory_order_acquire) | 1 : 0;
+}
+
 void Channel::Counters(double *out) const
 {
-	SumShards(offsetof(struct sc_shard, counter), SC_COUNTERS, out);
+	SumShards(offsetof(struct sc_shard, counter), SC_COUNTERS, Shards(), kAllShards, out);
 }
 
 void Channel::Calls(double *out) const
 {
-	SumShards(offsetof(struct sc_shard, calls), SC_NR_MAX, out);
+	uint32_t far = header() ? header()->far_calls.load(std::memory_order_acquire) : 0;
+
+	SumShards(offsetof(struct sc_shard, calls), SC_NEAR_CALLS, Shards(), kAllShards, out);
+	SumShards(offsetof(struct sc_shard, calls) + SC_NEAR_CALLS * sizeof(uint64_t), SC_NR_MAX - SC_NEAR_CALLS, far, 0,
+		  out + SC_NEAR_CALLS);
 }
 
 void Channel::Lost(double *out) const

@@ -112,7 +112,8 @@ class Channel {
 	std::atomic<uint64_t> end_position{UINT64_MAX};
 
       private:
-	void SumShards(size_t offset, size_t count, double *out) const;
+	uint32_t Shards() const;
+	void SumShards(size_t offset, size_t count, uint32_t mapped, uint32_t others, double *out) const;
 
 	const uint32_t key_;
 	const std::string name_;

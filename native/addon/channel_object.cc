@@ -84,8 +84,9 @@ Napi::Object Info(Napi::Env env, const struct sc_info &from)
 	info.Set("machineId", Text(env, from.machine_id));
 	info.Set("cwd", Text(env, from.cwd));
 	info.Set("argc", Napi::Number::New(env, from.argc));
-	info.Set("argv", Strings(env, from.argv, from.argv_len, sizeof from.argv));
-	info.Set("env", Strings(env, from.env, from.env_len, sizeof from.env));
+	uint32_t argv = std::min(from.argv_len, SC_ARGV_MAX);
+	info.Set("argv", Strings(env, from.text, argv, SC_ARGV_MAX));
+	info.Set("env", Strings(env, from.text + argv, from.env_len, SC_ENV_MAX));
 	return info;
 }
 

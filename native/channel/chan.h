@@ -77,6 +77,7 @@ struct sc_chan {
 	_Atomic(uint32_t) full;     /* the last record found no room: what would only serve the next is left out */
 	_Atomic(int32_t) threads;   /* threads alive, as far as seen */
 	_Atomic(uint32_t) shards;   /* bit per shard that is allocated */
+	_Atomic(uint32_t) far_calls; /* bit per shard whose second page is, too */
 	int32_t pid;
 	uint32_t wipes;        /* MADV_WIPEONFORK works */
 	uint16_t file_mode;    /* of our files in dir: 0600, or 0660 where a group shares it */
@@ -189,6 +190,7 @@ int sc_chan_populate(void *at, size_t n, size_t offset, const char *suffix);
 /* ---- info.c ---- */
 
 void sc_info_fill(struct sc_info *info, const struct sc_chan_options *options);
+void sc_info_copy(struct sc_info *to, const struct sc_info *from);
 void sc_info_boot_id(uint8_t id[16]);
 uint64_t sc_info_pid_ns(void);
 
@@ -304,14 +306,21 @@ static inline void sc_count(const struct sc_ctx *x, enum sc_counter c, uint64_t 
 	sc_add(&x->shard->counter[c], v, x->alone);
 }
 
+/* nr from SC_NEAR_CALLS on: their memory is made with the first of them. */
+void sc_count_far_call(const struct sc_ctx *x, uint32_t nr);
+void sc_far_calls_populate(const struct sc_ctx *x);
+
 static inline void sc_count_call(const struct sc_ctx *x, uint32_t nr)
 {
-	if (sc_likely(nr < SC_NR_MAX))
+	if (sc_likely(nr < SC_NEAR_CALLS))
 		sc_add(&x->shard->calls[nr], 1, x->alone);
+	else if (nr < SC_NR_MAX)
+		sc_count_far_call(x, nr);
 }
 
 /* ---- ring.c ---- */
 
+#define SC_SHARD_NEAR 4096u         /* of a shard, what is real from the start */
 #define SC_RING_FIRST (4u * 1024u)  /* of the first ring, from the start */
 #define SC_RING_PIECE (16u * 1024u) /* a ring's memory is made in such steps */
 #define SC_RING_TOTAL (1792u * 1024u) /* of all rings: with the rest a channel stays below 2 MiB */

@@ -16,8 +16,8 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* What every channel needs: header, info and shard 0; 32 descriptors; the first ring. */
-#define FIRST_SIZE (SC_SHARD_OFF + sizeof(struct sc_shard))
+/* Four pages are what every channel begins with. */
+#define FIRST_SIZE (4 * SC_PAGE)
 /* What channels leave free of their file system, or an eighth of it when that is less. */
 #define KEEP_FREE  (32u << 20)
 
@@ -79,12 +79,12 @@ static int lift_file_limit(uint64_t old[2])
 	return sc_sys4(__NR_prlimit64, 0, RLIMIT_FSIZE, (long)lifted, 0) < 0 ? -EFBIG : 1;
 }
 
-/* Allocates the pieces every channel begins with. */
+/* Allocates the pieces every channel begins with: header and strings, shard 0, 64 descriptors, the first ring. */
 static int allocate_first(char *base, int fd)
 {
 	static const struct {
 		size_t at, n;
-	} piece[] = {{0, FIRST_SIZE}, {SC_FD_OFF, SC_PAGE}, {SC_RING_OFF, SC_RING_FIRST}};
+	} piece[] = {{0, SC_PAGE}, {SC_SHARD_OFF, SC_SHARD_NEAR}, {SC_FD_OFF, SC_PAGE}, {SC_RING_OFF, SC_RING_FIRST}};
 
 	for (size_t i = 0; i < sizeof(piece) / sizeof(piece[0]); i++) {
 		long ret = sc_sys_madvise(base + piece[i].at, piece[i].n, MADV_POPULATE_WRITE);
@@ -208,6 +208,7 @@ static void reset_private(void)
 	if (sc_chan.fdx_state)
 		sc_fdx_forget();
 	sc_chan.shards = 1;
+	sc_chan.far_calls = 0;
 	memset(sc_chan.ring_ready, 0, sizeof(sc_chan.ring_ready));
 	memset(sc_chan.ring_filler, 0, sizeof(sc_chan.ring_filler));
 	sc_chan.ring_ready[0] = SC_RING_FIRST;
@@ -294,7 +295,7 @@ static char *child_channel(char *parent)
 	to->pid_ns = to->pid < from->pid ? sc_info_pid_ns() : from->pid_ns;
 	to->parent_start_tsc = from->start_tsc;
 	memcpy(to->boot_id, from->boot_id, sizeof(to->boot_id));
-	memcpy(sc_chan_info(base), sc_chan_info(parent), sizeof(struct sc_info));
+	sc_info_copy(sc_chan_info(base), sc_chan_info(parent));
 	return base;
 }
 
@@ -371,5 +372,6 @@ void sc_chan_quiet(void)
 		return;
 	for (uint32_t n = 0; n < SC_SHARDS; n++)
 		sc_ring_ready(&x, n, SC_RING_TOTAL / SC_SHARDS);
+	sc_far_calls_populate(&x);
 	sc_fd_populate(&x);
 }

@@ -52,17 +52,29 @@ static void put_cgroup(struct sc_info *info)
 	sc_strcpy(info->cgroup, sizeof(info->cgroup), p);
 }
 
+/* The text is real up to `end`: behind the first page it is made when it is needed. */
+static int reach(struct sc_info *info, size_t end)
+{
+	char *page = (char *)info - SC_INFO_OFF + SC_PAGE;
+
+	return info->text + end <= page || sc_chan_populate(page, SC_SHARD_OFF - SC_PAGE, SC_PAGE, ".chan");
+}
+
 static void put_args(struct sc_info *info, int argc, char **argv)
 {
 	size_t at = 0;
 
 	info->argc = (uint32_t)argc;
-	for (int i = 0; i < argc && argv[i] && at + 1 < sizeof(info->argv); i++) {
-		at += sc_strcpy(info->argv + at, sizeof(info->argv) - at, argv[i]) + 1;
+	for (int i = 0; i < argc && argv[i] && at + 1 < SC_ARGV_MAX; i++) {
+		size_t n = sc_strnlen(argv[i], SC_ARGV_MAX - at - 1) + 1;
+
+		if (!reach(info, at + n))
+			break;
+		at += sc_strcpy(info->text + at, n, argv[i]) + 1;
 		if (i == 0 && !info->exe[0])
 			sc_strcpy(info->exe, sizeof(info->exe), argv[i]);
 	}
-	info->argv_len = (uint32_t)(at < sizeof(info->argv) ? at : sizeof(info->argv));
+	info->argv_len = (uint32_t)at;
 }
 
 /* Variables the relay reads. */
@@ -83,12 +95,24 @@ static void put_env(struct sc_info *info, char **envp)
 		if (!wanted(*envp))
 			continue;
 		n = sc_strlen(*envp) + 1;
-		if (at + n > sizeof(info->env))
+		if (at + n > SC_ENV_MAX || !reach(info, info->argv_len + at + n))
 			continue;
-		memcpy(info->env + at, *envp, n);
+		memcpy(info->text + info->argv_len + at, *envp, n);
 		at += n;
 	}
 	info->env_len = (uint32_t)at;
+}
+
+void sc_info_copy(struct sc_info *to, const struct sc_info *from)
+{
+	size_t n = (size_t)from->argv_len + from->env_len;
+
+	memcpy(to, from, offsetof(struct sc_info, argv_len));
+	if (n > sizeof(to->text) || !reach(to, n))
+		return;
+	to->argv_len = from->argv_len;
+	to->env_len = from->env_len;
+	memcpy(to->text, from->text, n);
 }
 
 void sc_info_fill(struct sc_info *info, const struct sc_chan_options *options)

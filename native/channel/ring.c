@@ -51,7 +51,7 @@ int sc_ring_ready(const struct sc_ctx *x, uint32_t n, uint32_t end)
 	uint32_t shards = atomic_load_explicit(&sc_chan.shards, memory_order_relaxed);
 
 	if (!(shards & bit)) {
-		if (!sc_chan_populate(sc_chan_shard(x->base, n), sizeof(struct sc_shard),
+		if (!sc_chan_populate(sc_chan_shard(x->base, n), SC_SHARD_NEAR,
 				      SC_SHARD_OFF + n * sizeof(struct sc_shard), ".chan"))
 			return 0;
 		atomic_fetch_or_explicit(&sc_chan.shards, bit, memory_order_relaxed);

@@ -74,11 +74,40 @@ static int shard_ready(const struct sc_ctx *x, uint32_t n)
 
 	if (atomic_load_explicit(&sc_chan.shards, memory_order_relaxed) & bit)
 		return 1;
-	if (!sc_chan_populate(sc_chan_shard(x->base, n), sizeof(struct sc_shard),
+	if (!sc_chan_populate(sc_chan_shard(x->base, n), SC_SHARD_NEAR,
 			      SC_SHARD_OFF + n * sizeof(struct sc_shard), ".chan"))
 		return 0;
 	atomic_fetch_or_explicit(&sc_chan.shards, bit, memory_order_relaxed);
 	return 1;
+}
+
+static int far_calls_ready(const struct sc_ctx *x, uint32_t n)
+{
+	uint32_t bit = 1u << n;
+	size_t far = SC_SHARD_OFF + n * sizeof(struct sc_shard) + SC_SHARD_NEAR;
+
+	if (atomic_load_explicit(&sc_chan.far_calls, memory_order_relaxed) & bit)
+		return 1;
+	if (!sc_chan_populate(x->base + far, sizeof(struct sc_shard) - SC_SHARD_NEAR, far, ".chan"))
+		return 0;
+	atomic_fetch_or_explicit(&sc_chan.far_calls, bit, memory_order_relaxed);
+	/* The reader looks only after this bit: pairs with its acquire. */
+	atomic_fetch_or_explicit(&sc_chan_header(x->base)->far_calls, bit, memory_order_release);
+	return 1;
+}
+
+void sc_count_far_call(const struct sc_ctx *x, uint32_t nr)
+{
+	uint32_t n = (uint32_t)(x->shard - sc_chan_shard(x->base, 0));
+
+	if (far_calls_ready(x, n))
+		sc_add(&x->shard->calls[nr], 1, x->alone);
+}
+
+void sc_far_calls_populate(const struct sc_ctx *x)
+{
+	for (uint32_t n = 0; n < SC_SHARDS; n++)
+		far_calls_ready(x, n);
 }
 
 static void use_shard(struct sc_ctx *x, struct sc_thread *self, uint32_t n)

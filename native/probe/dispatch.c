@@ -89,7 +89,7 @@ static inline __attribute__((always_inline)) int count_plain(const struct sc_cal
 	return 1;
 }
 
-/* A call that is only counted when it went well: of a close all else was done before it. */
+/* A call that is only counted when it went well: of a close all else was done before it. Not one of the newest. */
 static int count_alone(const struct sc_call *call, uint32_t bits)
 {
 	struct sc_header *head = sc_chan_header(sc_live.base);
@@ -194,7 +194,7 @@ void sc_probe_post(struct sc_call *call)
 	} else if (sc_likely(cls == SC_CLASS_WRITE)) {
 		if (count_plain(call, 1))
 			return;
-	} else if (cls == SC_CLASS_CLOSE && count_alone(call, SC_WANT_CALL_OPEN)) {
+	} else if (call->nr == __NR_close && count_alone(call, SC_WANT_CALL_OPEN)) {
 		return;
 	}
 	probe(call, cls);

@@ -12,16 +12,16 @@
  * where the layout is written.
  *
  *   channel file        0 +----------------------+
- *                         | sc_header      4 KiB |  identity, clocks, state, control, losses
- *                    4096 +----------------------+
- *                         | sc_info        8 KiB |  exe, argv, host, cgroup … as strings
- *                   12288 +----------------------+
- *                         | sc_shard[7]   64 KiB |  counters, ring positions
- *                   77824 +----------------------+
+ *                         | sc_header  384 bytes |  identity, clocks, state, control, losses
+ *                     384 +----------------------+
+ *                         | sc_info              |  exe, host, cgroup, argv … as strings; most end in this page
+ *                    8192 +----------------------+
+ *                         | sc_shard[7]   56 KiB |  counters, ring positions
+ *                   65536 +----------------------+
  *                         | sc_fd[1024]   64 KiB |  descriptors 0…1023 (higher ones: PID.TSC.fdx)
- *                  143360 +----------------------+
+ *                  131072 +----------------------+
  *                         | ring[7]  7 * 256 KiB |  records
- *                 1978368 +----------------------+
+ *                 1966080 +----------------------+
  *
  * The file has its full length from the start and is allocated piece by piece with fallocate
  * before a piece is touched, so that a full tmpfs gives an error and never a SIGBUS.
@@ -43,7 +43,7 @@
 
 #define SC_CHANNEL_MAGIC 0x314e484345504353ull /* "SCPECHN1" */
 #define SC_HUB_MAGIC 0x3142554845504353ull     /* "SCPEHUB1" */
-#define SC_VERSION_MAJOR 1
+#define SC_VERSION_MAJOR 2
 #define SC_VERSION_MINOR 0
 
 #define SC_SHARDS 7u                /* six that a thread can own, the last for all others */
@@ -54,11 +54,15 @@
 #define SC_TEXT_MAX (16u * 1024u)   /* bytes of one SC_REC_TEXT; longer writes take several */
 #define SC_PATH_MAX 1024u           /* bytes of a path in a record; longer ones are cut, flag SC_RF_CUT */
 
+#define SC_ARGV_MAX 4096u
+#define SC_ENV_MAX 2048u
+#define SC_NEAR_CALLS 400u          /* system call numbers counted in the first page of a shard */
+
 #define SC_HEADER_OFF 0u
-#define SC_INFO_OFF 4096u
-#define SC_SHARD_OFF 12288u
-#define SC_FD_OFF 77824u
-#define SC_RING_OFF 143360u
+#define SC_INFO_OFF 384u
+#define SC_SHARD_OFF 8192u
+#define SC_FD_OFF 65536u
+#define SC_RING_OFF 131072u
 #define SC_CHANNEL_SIZE (SC_RING_OFF + SC_SHARDS * SC_RING_SIZE)
 SC_ASSERT(SC_CHANNEL_SIZE <= 2u * 1024u * 1024u, "a process takes 2 MiB at most");
 
@@ -130,7 +134,7 @@ struct sc_control {
 };
 SC_ASSERT(sizeof(struct sc_control) == 64, "sc_control");
 
-/* w: library at creation, unless noted. 4096 bytes. */
+/* w: library at creation, unless noted. 384 bytes. */
 struct sc_header {
 	SC_ATOMIC(uint64_t) magic;      /* SC_CHANNEL_MAGIC; stored last, with release */
 	uint16_t major;                 /* SC_VERSION_MAJOR */
@@ -161,11 +165,13 @@ struct sc_header {
 	uint8_t boot_id[16];
 	uint64_t start_cpu_ns;          /* CLOCK_PROCESS_CPUTIME_ID at start_tsc */
 	uint64_t before_cpu_ns;         /* of it, what the launcher used that became this image */
-	uint8_t pad0[4096 - 224 - 64 - 64];
+	SC_ATOMIC(uint32_t) far_calls;  /* bit per shard of which calls from SC_NEAR_CALLS on are real memory */
+	uint32_t reserved0;
+	uint8_t pad0[256 - 232];
 	uint8_t reader[64];             /* w: reader. Scratch of the reader, the library never looks */
 	struct sc_control control;      /* copied from the hub at creation */
 };
-SC_ASSERT(sizeof(struct sc_header) == 4096, "sc_header");
+SC_ASSERT(sizeof(struct sc_header) == SC_INFO_OFF, "sc_header");
 
 enum sc_header_flag {
 	SC_HF_SECCOMP = 1,  /* a filter was set: the library makes no call of its own */
@@ -181,7 +187,10 @@ enum sc_origin {
 	SC_ORIGIN_ATTACH = 2
 };
 
-/* Strings of the process, each NUL-terminated. w: library at creation. 8192 bytes. */
+/*
+ * Strings of the process, each NUL-terminated. w: library at creation. 7808 bytes, real as far as they are used:
+ * nothing behind text[argv_len + env_len] may be touched.
+ */
 struct sc_info {
 	char exe[512];       /* /proc/self/exe */
 	char name[64];       /* basename of exe */
@@ -192,13 +201,12 @@ struct sc_info {
 	char machine_id[36];
 	char cwd[512];
 	uint32_t argc;
-	uint32_t argv_len;   /* bytes used in argv */
-	char argv[4096];     /* arguments, each with its NUL; cut at the end */
-	uint32_t env_len;
-	char env[2048];      /* variables the relay reads: OTEL_*, SCOPE_TAG_*, SCOPE_*, CRIBL_K8S_POD, KUBERNETES_*, HOSTNAME */
-	uint8_t pad0[8192 - 7728];
+	uint32_t argv_len;   /* bytes of arguments, each with its NUL; cut at SC_ARGV_MAX */
+	uint32_t env_len;    /* bytes of variables the relay reads: OTEL_*, SCOPE_*, CRIBL_K8S_POD, KUBERNETES_*, HOSTNAME */
+	char text[SC_ARGV_MAX + SC_ENV_MAX]; /* arguments, and behind them the variables */
+	uint8_t pad0[SC_SHARD_OFF - SC_INFO_OFF - 7728];
 };
-SC_ASSERT(sizeof(struct sc_info) == 8192, "sc_info");
+SC_ASSERT(sizeof(struct sc_info) == SC_SHARD_OFF - SC_INFO_OFF, "sc_info");
 
 /*
  * Counters, one array per shard, only ever added to; the sum over the shards is the value. Gauges
@@ -229,7 +237,8 @@ enum sc_counter {
 SC_ASSERT(SC_COUNTERS <= SC_COUNTERS_MAX, "counters");
 
 /*
- * One shard. A thread keeps to one (by its thread pointer); sharing is correct, owning is faster.
+ * One shard. A thread keeps to one (by its thread pointer); sharing is correct, owning is faster. Its second page
+ * has the newest system calls only, and is made real with the first of them (sc_header.far_calls).
  *
  * Ring: positions count bytes for ever; a record at position p lies at p % SC_RING_SIZE and never
  * wraps: a SC_REC_PAD record ends each lap. A writer
@@ -257,6 +266,7 @@ struct sc_shard {
 	uint8_t pad2[8192 - 128 - 8 * SC_COUNTERS_MAX - 8 * SC_NR_MAX];
 };
 SC_ASSERT(sizeof(struct sc_shard) == 8192, "sc_shard");
+SC_ASSERT(128 + 8 * SC_COUNTERS_MAX + 8 * SC_NEAR_CALLS == 4096, "the first page of a shard");
 
 #define SC_LEN_BUSY 0x80000000u
 

@@ -35,6 +35,7 @@ describe('the channel as its writer keeps it', () => {
     'doorbell',
     'quiet',
     'watch',
+    'far',
     'muted',
   ])
     it(name, () => {

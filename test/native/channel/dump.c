@@ -133,7 +133,7 @@ static void print_channel(const char *base)
 	printf("channel pid=%d ppid=%d state=%u flags=%u origin=%u rings=%x exe=%s host=%s libc=%s argc=%u "
 	       "argv0=%s records=%lu\n",
 	       h->pid, h->ppid, h->state, h->flags, h->origin, h->rings, info->exe, info->host,
-	       info->libc, info->argc, info->argv, (unsigned long)h->records);
+	       info->libc, info->argc, info->text, (unsigned long)h->records);
 	for (int i = 0; i < SC_LOST_MAX; i++)
 		if (h->lost[i])
 			printf("lost %d %lu\n", i, (unsigned long)h->lost[i]);

@@ -102,8 +102,8 @@ static void test_info(void)
 	h = sc_chan_header(sc_chan.base);
 	NEED(h->magic == SC_CHANNEL_MAGIC && h->pid == getpid() && h->state == SC_STATE_LIVE);
 	NEED(h->start_sec > 1600000000 && h->pid_ns != 0);
-	NEED(info->argc == 2 && strcmp(info->argv + 10, "one") == 0 && info->argv_len == 14);
-	NEED(strcmp(info->env, "SCOPE_TAG_A=b") == 0 && info->env_len == 14);
+	NEED(info->argc == 2 && strcmp(info->text + 10, "one") == 0 && info->argv_len == 14);
+	NEED(strcmp(info->text + 14, "SCOPE_TAG_A=b") == 0 && info->env_len == 14);
 	NEED(strstr(info->exe, "ring_test") && strcmp(info->name, "ring_test") == 0);
 	NEED(info->cwd[0] == '/' && info->host[0]);
 }
@@ -469,6 +469,41 @@ static void test_watch(void)
 	NEED(!sc_hub_watches("a.log", 5));
 }
 
+/* The newest calls have memory of their own, made with the first of them; long arguments, too. */
+static void test_far(void)
+{
+	static char longest[9000], text[SC_ARGV_MAX], *argv[] = {"ring_test", longest, "unseen", NULL};
+	static char *envp[] = {"SCOPE_X=y", NULL};
+	int status;
+	struct sc_chan_options o = {.dir = dir, .argc = 3, .argv = argv, .envp = envp, .libc = "none"};
+	struct sc_info *info;
+	struct sc_ctx x;
+
+	memset(longest, 'x', sizeof(longest) - 1);
+	NEED(sc_chan_create(&o) == 0);
+	x = enter();
+	info = sc_chan_info(x.base);
+	NEED(info->argv_len == SC_ARGV_MAX && info->argc == 3 && info->text[SC_ARGV_MAX - 2] == 'x');
+	NEED(strcmp(info->text + SC_ARGV_MAX, "SCOPE_X=y") == 0 && info->env_len == 10);
+	memcpy(text, info->text, sizeof(text));
+	NEED(x.head->far_calls == 0);
+	sc_count_call(&x, SC_NEAR_CALLS - 1);
+	NEED(x.head->far_calls == 0);
+	sc_count_call(&x, 435);
+	sc_count_call(&x, 435);
+	sc_count_call(&x, SC_NR_MAX);
+	NEED(x.head->far_calls == 1 && x.shard->calls[435] == 2 && x.shard->calls[SC_NEAR_CALLS - 1] == 1);
+	if (fork() == 0) {
+		x = enter();
+		NEED(x.head->far_calls == 0 && sc_chan_info(x.base)->env_len == 10);
+		NEED(memcmp(sc_chan_info(x.base)->text, text, sizeof(text)) == 0);
+		sc_count_call(&x, 435);
+		_exit(x.shard->calls[435] == 1 ? 7 : 8);
+	}
+	wait(&status);
+	NEED(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+}
+
 static void test_muted(void)
 {
 	struct sc_ctx x;
@@ -498,7 +533,7 @@ int main(int argc, char **argv)
 		    {"random", test_random}, {"limit", test_limit},
 		    {"threads", test_threads},   {"fork", test_fork},
 		    {"descriptors", test_descriptors}, {"doorbell", test_doorbell}, {"quiet", test_quiet},
-		    {"watch", test_watch},   {"muted", test_muted}};
+		    {"watch", test_watch},   {"far", test_far}, {"muted", test_muted}};
 
 	if (argc != 3)
 		return 2;

@@ -134,10 +134,10 @@ static void open_channel(uint32_t origin)
 	strcpy(info->exe, "/usr/bin/writer");
 	strcpy(info->name, "writer");
 	strcpy(info->host, "host");
-	memcpy(info->argv, "writer\0an argument\0", 19);
+	memcpy(info->text, "writer\0an argument\0", 19);
 	info->argc = 2;
 	info->argv_len = 19;
-	memcpy(info->env, "OTEL_X=1\0SCOPE_TAG_a=b=c\0", 25);
+	memcpy(info->text + 19, "OTEL_X=1\0SCOPE_TAG_a=b=c\0", 25);
 	info->env_len = 25;
 	atomic_store(&h->rings, (1u << SC_SHARDS) - 1);
 	atomic_store(&h->fd_blocks, ~0u);

@@ -2,7 +2,15 @@
 import {readdirSync, readFileSync, statSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {afterAll, afterEach, beforeAll, beforeEach, describe, expect, it} from 'vitest';
-import {type ChannelFolder, COUNTER, KIND, OFFSETS, openFolder, WANT} from '../../../src/channel/index.js';
+import {
+  type ChannelFolder,
+  COUNTER,
+  KIND,
+  LIMITS,
+  OFFSETS,
+  openFolder,
+  WANT,
+} from '../../../src/channel/index.js';
 import {
   buildWriter,
   Checker,
@@ -94,7 +102,7 @@ describe('a channel', () => {
   it('tells who it is of', async () => {
     const folder = await watched();
     const channel = only(folder);
-    expect(channel.header).toMatchObject({origin: 'launch', major: 1, uid: process.getuid?.()});
+    expect(channel.header).toMatchObject({origin: 'launch', major: LIMITS.major, uid: process.getuid?.()});
     expect(channel.header.bootId).toMatch(/^[0-9a-f]{32}$/);
     expect(channel.info).toMatchObject({
       exe: '/usr/bin/writer',
