@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The two handlers of every hooked call: which probe looks at it. Layer 4. */
+#include <errno.h>
 #include "probe/probe.h"
 
 /*
@@ -34,8 +35,8 @@ static inline int is_plain(const struct sc_fd *f, uint32_t want, int64_t ret, in
 }
 
 /*
- * The calling thread, when a call that went well may take the short way: it has a shard of its own, and
- * nothing of bits nor anything else is wanted but counts. NULL: the probes look at it.
+ * The calling thread, when a call that went well, or found nothing yet, may take the short way: it has a shard of
+ * its own, and nothing of bits nor anything else is wanted but counts. NULL: the probes look at it.
  */
 static inline struct sc_thread *on_short_way(const struct sc_call *call, const struct sc_header *head,
 					     uint32_t bits)
@@ -45,7 +46,7 @@ static inline struct sc_thread *on_short_way(const struct sc_call *call, const s
 	uint64_t tp;
 
 	if (atomic_load_explicit(&sc_live.state, memory_order_relaxed) != SC_LIVE_OPEN ||
-	    atomic_load_explicit(&sc_mutes, memory_order_relaxed) || call->ret < 0 ||
+	    atomic_load_explicit(&sc_mutes, memory_order_relaxed) || (call->ret < 0 && call->ret != -EAGAIN) ||
 	    atomic_load_explicit(&control->mode, memory_order_relaxed) != SC_MODE_RUN ||
 	    atomic_load_explicit(&control->sample_ms, memory_order_relaxed) ||
 	    atomic_load_explicit(&control->want, memory_order_relaxed) & bits)
@@ -70,6 +71,12 @@ static inline __attribute__((always_inline)) int count_plain(const struct sc_cal
 	uint64_t ticks, n = (uint64_t)call->ret;
 	struct sc_shard *shard;
 
+	/* Readers of sockets go on until there is nothing. */
+	if (sc_unlikely(self && call->ret == -EAGAIN)) {
+		take_time(self, call->start, sc_rdtsc());
+		sc_add(&sc_chan_shard((char *)head, self->shard)->calls[call->nr], 1, 1);
+		return 1;
+	}
 	if (sc_unlikely(!f || !atomic_load_explicit(&f->object, memory_order_relaxed)))
 		return 0;
 	if (sc_unlikely(!is_plain(f, atomic_load_explicit(&head->control.want, memory_order_relaxed), call->ret, tx)))

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Plaintext of Go's crypto/tls: an HTTPS client and server in one program are both seen. */
 import {execFileSync} from 'node:child_process';
-import {existsSync, mkdtempSync, rmSync} from 'node:fs';
+import {existsSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterAll, beforeAll, describe, expect, it} from 'vitest';
 import {ROOT} from '../../../src/base/root.js';
 import {observe} from '../../helpers/observe.js';
+import {channelDir, cleanup, library, makeDir, run, program as tracer} from '../../programs/support.js';
+import {seen} from '../../programs/truth.js';
 import {hasCommand} from '../build.js';
 
 const local = '/usr/local/go/bin/go';
@@ -28,7 +30,10 @@ describe.skipIf(!hasCommand('go') && !existsSync(local))("Go's crypto/tls", () =
     });
   }, 240_000);
 
-  afterAll(() => rmSync(dir, {recursive: true, force: true}));
+  afterAll(() => {
+    rmSync(dir, {recursive: true, force: true});
+    cleanup();
+  });
 
   it.each([
     ['HTTP/1.1', [], '1.1'],
@@ -47,5 +52,20 @@ describe.skipIf(!hasCommand('go') && !existsSync(local))("Go's crypto/tls", () =
       for (const data of of) expect(data).toMatchObject({http_flavor: flavor, http_status_code: 200});
     }
     for (const data of seen.events('http.req')) expect(data.http_scheme).toBe('https');
+  });
+
+  it('the way to a descriptor is asked of the kernel where it is new', async () => {
+    const asked = async (env: string[]): Promise<number> => {
+      const out = join(makeDir(), 'calls');
+      const outcome = await run([tracer('tracer'), out, '-', 'env', ...env, program]);
+      expect(outcome.stdout).toBe('HTTP/1.1\ndone\n');
+      return Number(/^14 (\d+)/m.exec(readFileSync(out, 'utf8'))?.[1]);
+    };
+    const bare = await asked([]);
+    const dir = channelDir();
+    const scoped = await asked([`LD_PRELOAD=${library}`, `SCOPE_DIR=${dir}`]);
+    expect(seen(dir).calls.read).toBeGreaterThan(4 * COUNT);
+    // Ten requests, each written and read on either side: at four words each more than 160 rt_sigprocmask.
+    expect(scoped - bare).toBeLessThan(80);
   });
 });
