@@ -151,8 +151,10 @@ export function createDestination(
   }
 
   function expire(): void {
-    if (queueSettings.maxAgeMs > 0)
-      ledger.drop('expired', queue.expire(clock.now() - queueSettings.maxAgeMs));
+    if (queueSettings.maxAgeMs === 0) return;
+    const expired = queue.expire(clock.now() - queueSettings.maxAgeMs);
+    ledger.drop('expired', expired);
+    if (expired > 0) signalProgress();
   }
 
   /** Milliseconds until a batch is due; 0: now. */

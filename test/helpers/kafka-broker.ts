@@ -12,6 +12,8 @@ export interface Broker {
   hang: boolean;
   /** Topics that are not there. */
   readonly missing: Set<string>;
+  /** Connections that are open. */
+  readonly sockets: ReadonlySet<Socket>;
   close(): Promise<void>;
 }
 
@@ -170,6 +172,7 @@ export async function startBroker(port = 0): Promise<Broker> {
     errors,
     missing,
     hang: false,
+    sockets,
     close: () =>
       new Promise<void>((resolve) => {
         server.close(() => resolve());

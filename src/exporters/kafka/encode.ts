@@ -84,9 +84,11 @@ export function createKafkaEncoder(config: KafkaExporterConfig, otlp: OtlpEncode
     return [...groups.values()];
   }
 
-  function* packed(batch: readonly Item[]): Generator<Entry> {
-    for (const group of groupsOf(runsOf(batch), (run) => run))
-      yield* packLines(group, group.items, config.packed_bytes);
+  function* packed(batch: readonly Item[], maxBytes: number): Generator<Entry> {
+    for (const group of groupsOf(runsOf(batch), (run) => run)) {
+      const most = Math.min(config.packed_bytes, maxBytes - group.key.length - MESSAGE_BYTES);
+      yield* packLines(group, group.items, most);
+    }
   }
 
   function* requests(batch: readonly Item[], now: number, wall: number): Generator<Entry> {
@@ -123,7 +125,7 @@ export function createKafkaEncoder(config: KafkaExporterConfig, otlp: OtlpEncode
           large += cutLines(run, run.bytes, maxBytes, room, add, next);
         }
       } else {
-        for (const entry of otlp === undefined ? packed(batch) : requests(batch, now, wall)) {
+        for (const entry of otlp === undefined ? packed(batch, maxBytes) : requests(batch, now, wall)) {
           if (entry.bytes + entry.key.length + MESSAGE_BYTES > maxBytes) large += entry.count;
           else add(entry);
         }

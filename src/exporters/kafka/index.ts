@@ -74,7 +74,7 @@ export function createExporter(config: KafkaExporterConfig, context: ExporterCon
   let producer: Producer | undefined;
   let progress: Progress | undefined;
 
-  async function connected(): Promise<Producer> {
+  async function connected(signal: AbortSignal): Promise<Producer> {
     if (producer !== undefined) return producer;
     const made = kafka.producer({
       allowAutoTopicCreation: config.create_topics,
@@ -85,6 +85,8 @@ export function createExporter(config: KafkaExporterConfig, context: ExporterCon
     });
     try {
       await made.connect();
+      // Given up meanwhile: the next attempt has a producer of its own.
+      if (signal.aborted) throw new Error('aborted');
     } catch (error) {
       await made.disconnect().catch(() => undefined);
       throw error;
@@ -115,14 +117,19 @@ export function createExporter(config: KafkaExporterConfig, context: ExporterCon
     }
   }
 
-  async function sendPiece(piece: Piece): Promise<void> {
-    const client = await connected();
-    await client.sendBatch({
-      topicMessages: topicMessages(piece.entries),
-      acks: ACKS[config.acks],
-      compression: COMPRESSION[config.compression],
-      timeout: Math.max(1000, config.timeout),
-    });
+  async function sendPiece(piece: Piece, signal: AbortSignal): Promise<void> {
+    const client = await connected(signal);
+    try {
+      await client.sendBatch({
+        topicMessages: topicMessages(piece.entries, signal),
+        acks: ACKS[config.acks],
+        compression: COMPRESSION[config.compression],
+        timeout: Math.max(1000, config.timeout),
+      });
+    } finally {
+      // kafkajs connects again before it finds that it need not.
+      if (signal.aborted) await client.disconnect().catch(() => undefined);
+    }
   }
 
   /** A broker whose limit is smaller than ours: halves, and a single message is refused. */
@@ -176,7 +183,7 @@ export function createExporter(config: KafkaExporterConfig, context: ExporterCon
       const state = progress;
       while (state.pieces.length > 0) {
         try {
-          await until(signal, sendPiece(state.pieces[0]!));
+          await until(signal, sendPiece(state.pieces[0]!, signal));
           state.pieces.shift();
         } catch (error) {
           const root = rootOf(error);

@@ -16,6 +16,8 @@ import produce, {
 import {type Entry, valuesOf} from './entry.js';
 import {batchRoom, writeBatch} from './record-batch.js';
 
+const {KafkaJSNonRetriableError} = kafkajs;
+
 interface Message {
   key: string;
   value: Buffer;
@@ -36,9 +38,11 @@ class PartitionMessages {
 /** Messages of one topic, where kafkajs expects a list. */
 class TopicMessages {
   readonly #entries: readonly Entry[];
+  readonly #signal: AbortSignal;
 
-  constructor(entries: readonly Entry[]) {
+  constructor(entries: readonly Entry[], signal: AbortSignal) {
     this.#entries = entries;
+    this.#signal = signal;
   }
 
   /** Looks for a message without value. */
@@ -46,8 +50,12 @@ class TopicMessages {
     return undefined;
   }
 
-  /** Sorts messages into partitions; `place` puts one into an object by partition. */
+  /**
+   * Sorts messages into partitions; `place` puts one into an object by partition. Asked ahead of every attempt: messages that
+   * were given up would come a second time, behind later ones.
+   */
   reduce(place: (into: Record<string, unknown>, message: Message) => Record<string, unknown>): Partitions {
+    if (this.#signal.aborted) throw new KafkaJSNonRetriableError('aborted');
     const partitionOf = new Map<string, string>();
     const found: Partitions = {};
     for (const entry of this.#entries) {
@@ -63,8 +71,11 @@ class TopicMessages {
   }
 }
 
-/** What sendBatch() takes as topicMessages. */
-export function topicMessages(entries: readonly Entry[]): {topic: string; messages: Message[]}[] {
+/** What sendBatch() takes as topicMessages. kafkajs begins no attempt to send them after the signal. */
+export function topicMessages(
+  entries: readonly Entry[],
+  signal: AbortSignal,
+): {topic: string; messages: Message[]}[] {
   const topics = new Map<string, Entry[]>();
   for (const entry of entries) {
     const list = topics.get(entry.topic);
@@ -73,7 +84,7 @@ export function topicMessages(entries: readonly Entry[]): {topic: string; messag
   }
   return Array.from(topics, ([topic, list]) => ({
     topic,
-    messages: new TopicMessages(list) as unknown as Message[],
+    messages: new TopicMessages(list, signal) as unknown as Message[],
   }));
 }
 

@@ -95,6 +95,31 @@ test('counts what the peer refused, in part and whole', async () => {
   await destination.stop(0);
 });
 
+test('room that comes by age is room', async () => {
+  const {clock, exporter, destination} = setup({
+    queue: {whenFull: 'block', maxBytes: 8 * 1024, maxAgeMs: 300},
+    timeoutMs: 5000 as never,
+  });
+  await destination.start();
+  exporter.answers.push(async () => {
+    await new Promise<void>((resolve) => clock.after(600, resolve));
+    return {outcome: 'success'};
+  });
+  while (destination.push(events(10)));
+  const accepted = destination.status().accepted;
+  let ready = false;
+  void destination.ready().then(() => {
+    ready = true;
+  });
+  await clock.advance(500);
+  expect(ready).toBe(false);
+  await clock.advance(200);
+  expect(destination.status()).toMatchObject({queued: 0, sent: 10, blocked: false});
+  expect(accounted(destination.status())).toBe(accepted);
+  expect(ready).toBe(true);
+  await destination.stop(0);
+});
+
 test('gives up an attempt after the timeout and tries again', async () => {
   const {clock, exporter, destination} = setup();
   await destination.start();

@@ -132,6 +132,50 @@ test('a broker with a smaller limit gets halves', async () => {
   expect(broker.batches).toHaveLength(2);
 });
 
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** A second is the least that kafkajs waits for an answer; then it tries again, if it does. */
+const KAFKAJS_MS = 2500;
+
+test('what was given up is not sent behind our back when the broker answers again', async () => {
+  const broker = await startBroker();
+  ends.push(() => broker.close());
+  const exporter = createExporter(
+    config({brokers: [`127.0.0.1:${broker.port}`], timeout: 1000}),
+    makeContext(),
+  );
+  ends.push(() => exporter.stop());
+  await exporter.start();
+  expect(await exporter.send([event()], NEVER)).toMatchObject({outcome: 'success'});
+  broker.hang = true;
+  const batch = [event()];
+  expect(await exporter.send(batch, AbortSignal.timeout(200))).toMatchObject({outcome: 'retryable'});
+  broker.hang = false;
+  await wait(KAFKAJS_MS);
+  expect(broker.batches).toHaveLength(1);
+  expect(broker.sockets.size).toBe(0);
+  expect(await exporter.send(batch, NEVER)).toMatchObject({outcome: 'success'});
+  expect(broker.batches).toHaveLength(2);
+});
+
+test('nor when it was given up before there was a connection', async () => {
+  const free = await startBroker();
+  const {port} = free;
+  await free.close();
+  const exporter = createExporter(config({brokers: [`127.0.0.1:${port}`]}), makeContext());
+  ends.push(() => exporter.stop());
+  await exporter.start();
+  const batch = [event()];
+  expect(await exporter.send(batch, AbortSignal.timeout(50))).toMatchObject({outcome: 'retryable'});
+  const broker = await startBroker(port);
+  ends.push(() => broker.close());
+  await wait(KAFKAJS_MS);
+  expect(broker.batches).toHaveLength(0);
+  expect(broker.sockets.size).toBe(0);
+  expect(await exporter.send(batch, NEVER)).toMatchObject({outcome: 'success'});
+  expect(broker.batches).toHaveLength(1);
+});
+
 test('nobody there: check says so', async () => {
   const exporter = createExporter(config(), makeContext());
   expect(await exporter.check!(AbortSignal.timeout(3000))).toContain('cannot reach 127.0.0.1:1');
@@ -152,6 +196,7 @@ test.each([
   ['single', {}],
   ['packed', {packed: true, packed_bytes: 3000}],
   ['packed, each line alone', {packed: true, packed_bytes: 1}],
+  ['packed, larger than a request', {packed: true, packed_bytes: 1 << 20}],
 ] as const)('runs of lines make the same messages as their records: %s', (_, change) => {
   const records = Array.from({length: 60}, (_unused, n) =>
     event(n % 10 < 7 ? a : b, n === 33 ? 'y'.repeat(9000) : `n=${n};${'x'.repeat((n * 37) % 500)}`),
