@@ -48,9 +48,10 @@ export function createDatagrams(host: string, port: number): Datagrams {
         fault = error;
         reject(error);
       });
-      made.connect(port, host, () => {
+      made.connect(port, host, (error?: Error) => {
         signal.removeEventListener('abort', aborted);
-        resolve();
+        if (error) reject(error);
+        else resolve();
       });
     });
   }

@@ -107,17 +107,18 @@ export function parseUrl(text: string, key: string): URL {
   }
 }
 
-const RETRYABLE = new Set([408, 425, 429, 500, 502, 503, 504]);
+const RETRYABLE: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
 
-/** What a status means when the request as such was fine; undefined for 2xx. */
+/** What a status means when the request as such was fine; undefined for 2xx. `retryable`: those after which it may be taken. */
 export function refusal(
   answer: HttpAnswer,
   wall: number,
+  retryable = RETRYABLE,
 ): Exclude<SendResult, {outcome: 'success'}> | undefined {
   if (answer.status >= 200 && answer.status < 300) return undefined;
   const text = answer.body.toString('utf8', 0, 300).replace(/\s+/g, ' ').trim();
   const reason = `HTTP ${answer.status}${text === '' ? '' : `: ${text}`}`;
-  if (!RETRYABLE.has(answer.status)) return {outcome: 'failure', reason};
+  if (!retryable.has(answer.status)) return {outcome: 'failure', reason};
   const afterMs = parseRetryAfter(answer.headers['retry-after'], wall);
   return {outcome: 'retryable', reason, ...(afterMs === undefined ? {} : {afterMs})};
 }

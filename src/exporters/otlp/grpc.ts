@@ -52,6 +52,8 @@ export function createGrpcTransport(
     'grpc.primary_user_agent': userAgent,
     'grpc.max_reconnect_backoff_ms': 5000,
     'grpc.initial_reconnect_backoff_ms': 200,
+    // A client that is closed takes its connection with it.
+    'grpc.use_local_subchannel_pool': 1,
     'grpc.default_compression_algorithm':
       config.compression === 'gzip' ? compressionAlgorithms.gzip : compressionAlgorithms.identity,
     ...(tls?.servername ? {'grpc.ssl_target_name_override': tls.servername} : {}),
@@ -78,25 +80,45 @@ export function createGrpcTransport(
     return out;
   }
 
+  /** A connection may be dead and nobody said so: what did not answer in time is not asked again. */
+  function close(): void {
+    client?.close();
+    client = undefined;
+  }
+
+  function call({signal, bytes}: OtlpRequest, head: Metadata, abort: AbortSignal): Promise<Delivered> {
+    return new Promise((resolve) => {
+      const made = open().makeUnaryRequest(
+        METHODS[signal],
+        (value: Buffer) => value,
+        (value: Buffer) => value,
+        bytes,
+        head,
+        (error: ServiceError | null, answer?: Buffer) => {
+          abort.removeEventListener('abort', cancel);
+          resolve(error === null ? partialSuccess(answer ?? Buffer.alloc(0)) : failed(error));
+        },
+      );
+      const cancel = (): void => {
+        made.cancel();
+        close();
+      };
+      abort.addEventListener('abort', cancel);
+      if (abort.aborted) cancel();
+    });
+  }
+
   return {
-    send({signal, bytes, lent}: OtlpRequest, abort): Promise<Delivered> {
-      ownMessage(bytes, lent === true);
-      return new Promise((resolve) => {
-        const call = open().makeUnaryRequest(
-          METHODS[signal],
-          (value: Buffer) => value,
-          (value: Buffer) => value,
-          bytes,
-          metadata(),
-          (error: ServiceError | null, answer?: Buffer) => {
-            abort.removeEventListener('abort', cancel);
-            resolve(error === null ? partialSuccess(answer ?? Buffer.alloc(0)) : failed(error));
-          },
-        );
-        const cancel = (): void => call.cancel();
-        abort.addEventListener('abort', cancel);
-        if (abort.aborted) cancel();
-      });
+    async send(request, abort) {
+      ownMessage(request.bytes, request.lent === true);
+      let head: Metadata;
+      try {
+        head = metadata();
+      } catch (error) {
+        // A token file may be there again.
+        return {outcome: 'retryable', reason: (error as Error).message};
+      }
+      return call(request, head, abort);
     },
     check(abort) {
       return new Promise((resolve) => {
@@ -112,9 +134,6 @@ export function createGrpcTransport(
         );
       });
     },
-    close() {
-      client?.close();
-      client = undefined;
-    },
+    close,
   };
 }

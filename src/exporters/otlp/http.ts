@@ -9,6 +9,9 @@ import {type OtlpTransport, partialSuccess, partialSuccessJson} from './transpor
 
 const PATHS: Record<Signal, string> = {metrics: '/v1/metrics', logs: '/v1/logs', traces: '/v1/traces'};
 
+/** As the OTLP specification lists them: all others, 500 too, would come back for the same request. */
+const RETRYABLE: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+
 export function createHttpTransport(
   config: OtlpExporterConfig,
   endpoint: URL,
@@ -39,7 +42,7 @@ export function createHttpTransport(
         };
         const body = gzipped ? await compress(bytes) : bytes;
         const answer = await client.post(urlOf(signal), headers, body, abort);
-        const refused = refusal(answer, Date.now());
+        const refused = refusal(answer, Date.now(), RETRYABLE);
         if (refused !== undefined) return refused;
         return json ? partialSuccessJson(answer.body) : partialSuccess(answer.body);
       } catch (error) {

@@ -70,7 +70,8 @@ export function createScrapeServer(
       try {
         const made = make();
         await new Promise<void>((resolve, reject) => {
-          made.once('error', reject);
+          // Once it listens, this is a connection that could not be accepted (EMFILE): the next one may be.
+          made.on('error', reject);
           made.listen(port, host, () => resolve());
         });
         server = made;

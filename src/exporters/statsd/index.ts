@@ -51,7 +51,13 @@ function overUnixgram(path: string, clock: Clock): Transport {
   return {
     // The addon is loaded only by who needs it.
     async open() {
-      if (fd === undefined) fd = (await import('../../channel/unixgram.js')).openUnixgram(path);
+      if (fd !== undefined) return;
+      const {openUnixgram} = await import('../../channel/unixgram.js');
+      try {
+        fd = openUnixgram(path);
+      } catch (error) {
+        throw new Error(`${path}: ${(error as Error).message}`, {cause: error});
+      }
     },
     async send(packet, signal) {
       const {sendUnixgram} = await import('../../channel/unixgram.js');

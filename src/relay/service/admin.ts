@@ -44,7 +44,7 @@ function answer(server: Server, status: () => ServiceStatus): void {
       response.writeHead(code, {'content-type': type, 'cache-control': 'no-store'}).end(body);
     };
     if (request.method !== 'GET' && request.method !== 'HEAD') return reply(405, 'text/plain', 'GET only\n');
-    switch (new URL(request.url ?? '/', 'http://relay').pathname) {
+    switch ((request.url ?? '').split('?')[0]) {
       case '/healthz': {
         const {state, exporters, processes} = status();
         const failing = exporters
@@ -73,7 +73,8 @@ export function startAdmin(listen: string, status: () => ServiceStatus): Promise
   server.maxConnections = 64;
   answer(server, status);
   return new Promise((resolve, reject) => {
-    server.once('error', (cause) =>
+    // Once it listens, this is a connection that could not be accepted (EMFILE): the next one may be.
+    server.on('error', (cause) =>
       reject(
         new ScopeError('SCOPE_IO', `relay.admin: cannot listen on ${host}:${port}: ${cause.message}`, {
           cause,

@@ -2,6 +2,7 @@
 // OTLP over gRPC and HTTP: answers of the peer, retry hints, partial success, headers, mutual TLS.
 import {execFileSync} from 'node:child_process';
 import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {connect, createServer, type Socket} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {ServerCredentials} from '@grpc/grpc-js';
@@ -131,6 +132,74 @@ describe.each(['grpc', 'http/protobuf', 'http/json'] as const)('%s', (protocol) 
     setImmediate(() => controller.abort());
     expect(await sent).toMatchObject({outcome: 'retryable'});
   });
+});
+
+test('500 is final, as the specification says', async () => {
+  const peer = await start('http');
+  peer.answers.push({status: 500}, {status: 408});
+  const exporter = make(peer.port, {protocol: 'http/protobuf'});
+  for (const status of [500, 408]) {
+    const result = await exporter.send([makeEvent()], NEVER);
+    expect(result).toMatchObject({outcome: 'success', rejected: 1, reason: `HTTP ${status}: told so`});
+  }
+});
+
+test.each(['grpc', 'http/protobuf'] as const)(
+  '%s waits for a token file that is not there',
+  async (protocol) => {
+    const peer = await start(protocol === 'grpc' ? 'grpc' : 'http');
+    const file = join(folder, `token-${protocol.slice(0, 4)}`);
+    const exporter = make(peer.port, {protocol, auth: {type: 'bearer', token_file: file}});
+    const batch = [makeEvent()];
+    for (let i = 0; i < 4; i++)
+      expect(await exporter.send(batch, NEVER)).toMatchObject({
+        outcome: 'retryable',
+        reason: expect.stringContaining(`auth.token_file: ENOENT: no such file or directory, open '${file}'`),
+      });
+    writeFileSync(file, 'later\n');
+    expect(await exporter.send(batch, NEVER)).toMatchObject({outcome: 'success'});
+    expect(peer.requests[0]!.headers.authorization).toBe('Bearer later');
+  },
+);
+
+/** Passes connections on; those that it has are dead from `hush` on, without a word to either end. */
+async function proxy(port: number): Promise<{port: number; hush(): void}> {
+  const pairs: [Socket, Socket][] = [];
+  const server = createServer((near) => {
+    const far = connect(port, '127.0.0.1');
+    pairs.push([near, far]);
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const)
+      from.on('error', () => undefined).pipe(to);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  ends.push(() => {
+    for (const socket of pairs.flat()) socket.destroy();
+    server.close();
+  });
+  return {
+    port: (server.address() as {port: number}).port,
+    hush() {
+      for (const [near, far] of pairs) {
+        near.unpipe(far).pause();
+        far.unpipe(near).pause();
+      }
+    },
+  };
+}
+
+test.each(['grpc', 'http/protobuf'] as const)('%s leaves a connection that is dead', async (protocol) => {
+  const peer = await start(protocol === 'grpc' ? 'grpc' : 'http');
+  const between = await proxy(peer.port);
+  const exporter = make(between.port, {protocol});
+  expect(await exporter.send([makeEvent()], NEVER)).toMatchObject({outcome: 'success'});
+  between.hush();
+  const batch = [makeEvent()];
+  expect(await exporter.send(batch, AbortSignal.timeout(300))).toMatchObject({outcome: 'retryable'});
+  expect(await exporter.send(batch, AbortSignal.timeout(5000))).toMatchObject({outcome: 'success'});
+  expect(peer.requests).toHaveLength(2);
 });
 
 test('RESOURCE_EXHAUSTED without a time is final, as the specification says', async () => {

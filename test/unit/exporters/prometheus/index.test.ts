@@ -11,6 +11,7 @@ import {createFakeClock} from '../../../helpers/clock.js';
 import {makeContext, makeDelivery, NEVER} from '../../../helpers/delivery.js';
 import {startHttpPeer} from '../../../helpers/http-peer.js';
 import {makeMetric, makeProcess} from '../../../helpers/records.js';
+import {serversOf} from '../../../helpers/servers.js';
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
@@ -153,6 +154,16 @@ test('answers only for its path and for reading', async () => {
   expect((await ask('/metrics?x=y', 'HEAD')).status).toBe(200);
   const second = make({listen: exporter.address!});
   await expect(second).rejects.toThrow(`cannot listen on ${exporter.address}: `);
+});
+
+test('connections that could not be accepted do not end the relay', async () => {
+  let exporter!: PrometheusExporter;
+  const [server] = await serversOf(async () => {
+    exporter = await make();
+  });
+  // Without a listener an error event throws here.
+  for (let i = 0; i < 2; i++) server!.emit('error', new Error('accept EMFILE'));
+  expect((await fetch(`http://${exporter.address}/healthz`)).status).toBe(200);
 });
 
 test('an address without a host is this host alone', () => {

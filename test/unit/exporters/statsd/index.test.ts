@@ -170,6 +170,18 @@ test('says what it could not write as a line', async () => {
   expect(result).toMatchObject({outcome: 'success', rejected: 1});
 });
 
+test('says which receiver it cannot find', async () => {
+  const path = join(folder, 'nobody.sock');
+  expect(await make({protocol: 'unixgram', path}).send(metrics(1), NEVER)).toEqual({
+    outcome: 'retryable',
+    reason: `${path}: No such file or directory`,
+  });
+  expect(await make({host: 'nobody.invalid', port: 8125}).send(metrics(1), NEVER)).toMatchObject({
+    outcome: 'retryable',
+    reason: expect.stringMatching(/^getaddrinfo \w+ nobody\.invalid$/),
+  });
+});
+
 test('needs a path for unix sockets', () => {
   expect(() => make({protocol: 'unix'})).toThrow('exporters.here.path: needed for protocol unix');
 });

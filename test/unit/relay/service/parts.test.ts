@@ -11,6 +11,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
+import {request} from 'node:http';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
@@ -23,6 +24,7 @@ import {ChangingSettings, processPartsDiffer} from '../../../../src/relay/servic
 import {watchFile} from '../../../../src/relay/service/source-file.js';
 import {hubIdentity, Positions} from '../../../../src/relay/service/state-file.js';
 import {isAlive, readStatus, type ServiceStatus, writeStatus} from '../../../../src/relay/service/status.js';
+import {serversOf} from '../../../helpers/servers.js';
 
 let dir: string;
 beforeEach(() => {
@@ -200,6 +202,25 @@ describe('admin', () => {
       await expect(startAdmin(`127.0.0.1:${admin.port}`, () => now)).rejects.toThrow(
         /relay\.admin: cannot listen on 127\.0\.0\.1:\d+: .*EADDRINUSE/,
       );
+    } finally {
+      await admin.close();
+    }
+  });
+
+  it('answers what is no address, and goes on when a connection cannot be accepted', async () => {
+    let admin!: Awaited<ReturnType<typeof startAdmin>>;
+    const [server] = await serversOf(async () => {
+      admin = await startAdmin(':0', () => status());
+    });
+    try {
+      // Without a listener an error event throws here.
+      for (let i = 0; i < 2; i++) server!.emit('error', new Error('accept EMFILE'));
+      const answer = await new Promise<number | undefined>((resolve, reject) => {
+        request({port: admin.port, path: '//'}, ({statusCode}) => resolve(statusCode))
+          .on('error', reject)
+          .end();
+      });
+      expect(answer).toBe(404);
     } finally {
       await admin.close();
     }
