@@ -83,6 +83,7 @@ struct sc_chan {
 	uint16_t file_mode;    /* of our files in dir: 0600, or 0660 where a group shares it */
 	uint8_t hub_readonly;  /* the hub is root's, for all users */
 	uint8_t hub_believed;  /* it is root's or our user's */
+	uint8_t gave_up;       /* rights were given up: the next fork looks whether its child can make a channel */
 	char dir[480];         /* SCOPE_DIR */
 	char name[64];         /* PID.TSC of the channel, without ".chan" */
 	_Atomic(uint32_t) ring_ready[SC_SHARDS]; /* bytes allocated, from each ring's start */
@@ -201,6 +202,12 @@ uint64_t sc_info_pid_ns(void);
  * a group, when the folder has the setgid bit; all users, when the hub can be read by all and is root's. NULL: impossible.
  */
 struct sc_hub *sc_hub_open(const char *dir);
+
+/*
+ * Before root's process gives up its rights: from here on it cannot write to the hub, from which root's other processes take
+ * paths. Of a process with several threads it stays as it is: one of them may be about to ring.
+ */
+void sc_hub_give_up(void);
 
 /* One of the hub's paths, from where code is run or patched; "" when the hub is another user's, whom nobody need believe. */
 const char *sc_hub_path(const char *path);

@@ -144,6 +144,36 @@ struct sc_hub *sc_hub_open(const char *dir)
 	return sc_map_failed(hub) ? NULL : hub;
 }
 
+void sc_hub_give_up(void)
+{
+	struct sc_hub *hub = sc_chan.hub;
+	char path[600];
+	int fd, flags = MAP_SHARED;
+	void *at;
+
+	if (!hub || sc_chan.hub_readonly || sc_chan.quiet || sc_sys0(__NR_geteuid) != 0 ||
+	    atomic_load_explicit(&sc_chan.threads, memory_order_relaxed) > 1)
+		return;
+	put_path(path, sizeof(path), sc_chan.dir, "hub");
+	fd = sc_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+	/* After a chroot it cannot be opened: what it says now is what we keep. */
+	if (fd < 0)
+		flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	at = sc_sys_mmap(NULL, sizeof(*hub), fd < 0 ? PROT_READ | PROT_WRITE : PROT_READ, flags, fd, 0);
+	if (!sc_map_failed(at)) {
+		if (fd < 0)
+			memcpy(at, hub, sizeof(*hub));
+		/* In its place in one step: a hook in a signal handler of this call still has the address. */
+		if (sc_sys6(__NR_mremap, (long)at, sizeof(*hub), sizeof(*hub), MREMAP_MAYMOVE | MREMAP_FIXED,
+			    (long)hub, 0) == (long)hub)
+			sc_chan.hub_readonly = 1;
+		else
+			sc_sys_munmap(at, sizeof(*hub));
+	}
+	if (fd >= 0)
+		sc_sys_close(fd);
+}
+
 const char *sc_hub_path(const char *path)
 {
 	return sc_chan.hub && sc_chan.hub_believed ? path : "";

@@ -7,7 +7,9 @@
  * pointer, which it shares too, until the parent returns: it writes nothing until its exec.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sched.h>
+#include <unistd.h>
 #include "base/mem.h"
 #include "probe/probe.h"
 #include "sys/process.h"
@@ -29,6 +31,17 @@ static uint64_t clone_flags(const struct sc_call *c)
 	}
 }
 
+/* Said before the child is there, for it cannot say it. */
+static void look_for_child(void)
+{
+	struct sc_ctx x;
+
+	sc_chan.gave_up = 0;
+	if (!sc_chan.quiet &&
+	    sc_sys4(__NR_faccessat2, AT_FDCWD, (long)sc_chan.dir, W_OK | X_OK, AT_EACCESS) == -EACCES && sc_enter(&x))
+		sc_note(&x, SC_NOTE_NO_WRITE, 0, NULL);
+}
+
 static void clone_pre(const struct sc_call *c)
 {
 	uint64_t flags = clone_flags(c), tp = sc_thread_pointer((int)sc_chan.tp_way);
@@ -43,6 +56,8 @@ static void clone_pre(const struct sc_call *c)
 	} else if (flags & CLONE_VM) {
 		sc_mute(tp, !(flags & CLONE_VFORK));
 	} else {
+		if (sc_unlikely(sc_chan.gave_up))
+			look_for_child();
 		sc_chan_snapshot(tp);
 	}
 }
@@ -204,8 +219,11 @@ static void rights_pre(void)
 {
 	struct sc_ctx x;
 
-	if (sc_enter(&x))
-		sc_fdx_prepare();
+	if (!sc_enter(&x))
+		return;
+	sc_fdx_prepare();
+	sc_hub_give_up();
+	sc_chan.gave_up = 1;
 }
 
 void sc_probe_process_pre(struct sc_call *c)
