@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Real programs built by versions of Go that there is no toolchain of: 1.18, where package syscall makes its calls itself, and
-// 1.20. Servers under requests and a program with children, counted by a tracer, too; TLS by what either side was asked.
+// Real programs built by versions of Go that there is no toolchain of: 1.18, where package syscall makes its calls itself,
+// 1.20, 1.23, 1.25. Servers under requests and a program with children, counted by a tracer, too; TLS by what either side was asked.
 import {execFileSync, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
 import {appendFileSync, existsSync, mkdirSync, writeFileSync} from 'node:fs';
@@ -119,13 +119,17 @@ const servers: Server[] = [
     scheme: 'http',
     signal: 'SIGKILL',
   },
-  {
-    name: 'Go 1.20, static, stripped, TLS: esbuild',
-    file: esbuildProgram('go120'),
+  ...[
+    ['1.20', 'go120'],
+    ['1.23', 'go123'],
+    ['1.25', 'go125'],
+  ].map(([version, name]) => ({
+    name: `Go ${version}, static, stripped, TLS: esbuild`,
+    file: esbuildProgram(name!),
     args: secureArgs,
     path: '/page.txt',
     scheme: 'https',
-  },
+  })),
 ];
 
 describe.each(servers)('$name', ({name, file, args, path, scheme, signal}) => {
@@ -250,25 +254,32 @@ describe.skipIf(!existsSync(turbo) || !hasGit)('Go 1.18, cgo: turbo', () => {
   });
 });
 
-describe.skipIf(!existsSync(esbuildProgram('go120')))('Go 1.20: esbuild', () => {
-  test('the requests that it is asked inside TLS are seen', async () => {
-    const home = scopedHome();
-    const port = await freePort();
-    try {
-      const url = `https://127.0.0.1:${port}/page.txt`;
-      const session = await home.runWhole(
-        'sh',
-        '-c',
-        `mkfifo in; "$@" < in > /dev/null 2>&1 & exec 3> in; curl -sk --retry 20 --retry-connrefused -o /dev/null '${url}?[0-49]'; exec 3>&-; wait`,
-        'sh',
-        esbuildProgram('go120'),
-        ...secureArgs(port),
-      );
-      expect(requestsOf(session, 'esbuild')).toEqual(
-        Array.from({length: 50}, (_, i) => `GET /page.txt?${i}`),
-      );
-    } finally {
-      home.clean();
-    }
-  });
+describe.each([
+  ['1.20', 'go120'],
+  ['1.23', 'go123'],
+  ['1.25', 'go125'],
+])('Go %s: esbuild', (_, name) => {
+  test.skipIf(!existsSync(esbuildProgram(name)))(
+    'the requests that it is asked inside TLS are seen',
+    async () => {
+      const home = scopedHome();
+      const port = await freePort();
+      try {
+        const url = `https://127.0.0.1:${port}/page.txt`;
+        const session = await home.runWhole(
+          'sh',
+          '-c',
+          `mkfifo in; "$@" < in > /dev/null 2>&1 & exec 3> in; curl -sk --retry 20 --retry-connrefused -o /dev/null '${url}?[0-49]'; exec 3>&-; wait`,
+          'sh',
+          esbuildProgram(name),
+          ...secureArgs(port),
+        );
+        expect(requestsOf(session, 'esbuild')).toEqual(
+          Array.from({length: 50}, (_, i) => `GET /page.txt?${i}`),
+        );
+      } finally {
+        home.clean();
+      }
+    },
+  );
 });

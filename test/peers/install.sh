@@ -154,14 +154,15 @@ matrix() {
 	mv "$cache/go.part" "$cache/go-programs"
 }
 
-# Real Go programs of versions that Debian has no toolchain of: 1.20 and 1.18, the latter also with cgo; and 1.16, which is
-# not understood.
+# Real Go programs of versions that Debian has no toolchain of: 1.18 (also with cgo), 1.20, 1.21, 1.23, 1.25; and 1.16, which
+# is not understood.
 esbuild() {
 	mkdir -p "$cache/esbuild"
 	cd "$cache/esbuild"
 	npm install --no-save --no-audit --no-fund --ignore-scripts --force --prefix . \
 		go116@npm:esbuild-linux-64@0.8.57 go118@npm:esbuild-linux-64@0.14.38 go120@npm:@esbuild/linux-x64@0.17.19 \
-		turbo118@npm:turbo-linux-64@1.5.6
+		go123@npm:@esbuild/linux-x64@0.25.0 go125@npm:@esbuild/linux-x64@0.27.0 \
+		turbo118@npm:turbo-linux-64@1.5.6 buf121@npm:@bufbuild/buf-linux-x64@1.28.1
 }
 chroma() {
 	rm -rf "$cache/chroma.part"
@@ -183,7 +184,7 @@ peer boringssl boringssl 120 boringssl
 peer nscd nscd/usr/sbin/nscd 120 nscd
 peer grpc grpc/bin/python 180 grpc
 for release in bullseye trixie sid; do peer "$release" "chroot-$release" 250 "$release"; done
-peer esbuild esbuild/node_modules/turbo118/bin/turbo 120 esbuild
+peer esbuild esbuild/node_modules/buf121/bin/buf 120 esbuild
 peer chroma chroma/usr/bin/chromad 120 chroma
 # The longest, about two minutes of two cores, comes last.
 peer matrix go-programs/1.27/tls 500 matrix

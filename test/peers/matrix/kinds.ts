@@ -104,6 +104,7 @@ export const esbuildProgram = (name: string) => join(cache, 'esbuild/node_module
 
 /** Programs of Go 1.18 with cgo: a server, and one that starts others. */
 export const chromad = join(cache, 'chroma/usr/bin/chromad');
+const buf = join(cache, 'esbuild/node_modules/buf121/bin/buf');
 export const turbo = join(cache, 'esbuild/node_modules/turbo118/bin/turbo');
 
 export const kinds: Kind[] = [
@@ -117,6 +118,17 @@ export const kinds: Kind[] = [
   ),
   esbuild('1.18', 'go118'),
   esbuild('1.20', 'go120'),
+  {
+    name: 'Go 1.21, static, stripped (buf)',
+    missing: existsSync(buf) ? undefined : 'install.sh',
+    argv: () => [buf, 'build', '-#format=json', '-o', '-#format=json'],
+    env: GO_ENV,
+    input: ['{"file":[{"name":"a.proto",', '"syntax":"proto3","bufExtension":{"isImport":false}}]}'],
+    status: 0,
+    unhooked: ['rt_sigaction'],
+  },
+  esbuild('1.23', 'go123'),
+  esbuild('1.25', 'go125'),
   rust('dynamic', []),
   rust('dynamic, stripped', ['-C', 'strip=symbols']),
   rust('static', ['-C', 'target-feature=+crt-static', '-C', 'relocation-model=static']),
