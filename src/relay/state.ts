@@ -7,6 +7,7 @@
 import {readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {ScopeError} from '../base/errors.js';
+import {ByteWriter} from '../records/byte-writer.js';
 import type {OpenState} from './image.js';
 import type {ProcessState} from './sources/process.js';
 
@@ -45,23 +46,32 @@ export interface Saved {
   state: RelayState;
 }
 
-/** Most images are the same from one commit to the next, and so is their object. */
-const texts = new WeakMap<ImageState, string>();
+/** Most images are the same from one commit to the next, and so is their object: its member of the state's JSON. */
+const members = new WeakMap<ImageState, Buffer>();
 
-function textOf(image: ImageState): string {
-  let text = texts.get(image);
-  if (text === undefined) {
-    text = JSON.stringify(image);
-    texts.set(image, text);
+function memberOf(path: string, image: ImageState): Buffer {
+  let bytes = members.get(image);
+  if (bytes === undefined) {
+    bytes = Buffer.from(`${JSON.stringify(path)}:${JSON.stringify(image)}`);
+    members.set(image, bytes);
   }
-  return text;
+  return bytes;
 }
 
-/** As JSON.stringify makes it. */
-export function savedText({position, state}: Saved): string {
+const COMMA = 0x2c;
+
+/** Writes what JSON.stringify makes of an object with the members of `first` and then these. */
+export function writeSaved(out: ByteWriter, {position, state}: Saved, first: object = {}): void {
   const {images, ...rest} = state;
-  const parts = Object.entries(images).map(([path, image]) => `${JSON.stringify(path)}:${textOf(image)}`);
-  return `{"position":${position},"state":{"images":{${parts.join(',')}},${JSON.stringify(rest).slice(1)}}`;
+  const head = JSON.stringify({...first, position});
+  out.bytes(Buffer.from(`${head.slice(0, -1)},"state":{"images":{`));
+  let more = false;
+  for (const path in images) {
+    if (more) out.byte(COMMA);
+    more = true;
+    out.bytes(memberOf(path, images[path]!));
+  }
+  out.bytes(Buffer.from(`},${JSON.stringify(rest).slice(1)}}`));
 }
 
 const NAME = /^relay-(\d+)\.json$/;
@@ -69,6 +79,8 @@ const NAME = /^relay-(\d+)\.json$/;
 /** The states of one session. */
 export class StateFiles {
   readonly #dir: string;
+  /** One memory for all commits. */
+  readonly #out = new ByteWriter(4096);
 
   /** `dir`: a folder of ours that exists. */
   constructor(dir: string) {
@@ -89,7 +101,9 @@ export class StateFiles {
 
   /** Before the session's commit with this number. */
   write(number: number, saved: Saved): void {
-    writeFileSync(this.#path(number), savedText(saved));
+    this.#out.length = 0;
+    writeSaved(this.#out, saved);
+    writeFileSync(this.#path(number), this.#out.view());
   }
 
   /** After it: the others are of no use any more. */

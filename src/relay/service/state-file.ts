@@ -3,9 +3,10 @@
  * How far a service came: position in the channel folder and state of its images, so that the next one goes on after
  * kill -9. Only valid for the very folder it was written for: a hub made anew starts from its beginning.
  */
-import {closeSync, ftruncateSync, openSync, readFileSync, statSync, writeSync} from 'node:fs';
+import {closeSync, constants, ftruncateSync, openSync, readFileSync, statSync, writeSync} from 'node:fs';
 import {join} from 'node:path';
-import {type Saved, savedText} from '../state.js';
+import {ByteWriter} from '../../records/byte-writer.js';
+import {type Saved, writeSaved} from '../state.js';
 
 /** Written in turn, so that one is always whole. A rename per save would make the file system write it out each time. */
 const NAMES = ['position-0.json', 'position-1.json'] as const;
@@ -38,6 +39,8 @@ export class Positions {
   /** What the last service left for this hub; undefined: nothing usable, records are read from the folder's own mark. */
   readonly saved: Saved | undefined;
   #fds: number[] = [];
+  /** One memory for all saves: with hundreds of processes they are of some hundred kilobytes. */
+  readonly #out = new ByteWriter(4096);
 
   constructor(dir: string, hub: string) {
     this.#dir = dir;
@@ -51,11 +54,13 @@ export class Positions {
   save(saved: Saved): void {
     this.#number += 1;
     const slot = this.#number % NAMES.length;
-    this.#fds[slot] ??= openSync(join(this.#dir, NAMES[slot]!), 'a+', 0o600);
-    const head = JSON.stringify({number: this.#number, hub: this.#hub});
-    const bytes = Buffer.from(`${head.slice(0, -1)},${savedText(saved).slice(1)}`);
-    ftruncateSync(this.#fds[slot], 0);
-    writeSync(this.#fds[slot], bytes);
+    this.#fds[slot] ??= openSync(join(this.#dir, NAMES[slot]!), constants.O_RDWR | constants.O_CREAT, 0o600);
+    const out = this.#out;
+    out.length = 0;
+    writeSaved(out, saved, {number: this.#number, hub: this.#hub});
+    // Over what was there: to give the pages back and get others costs more. What is left behind it is cut off last.
+    writeSync(this.#fds[slot], out.view(), 0, out.length, 0);
+    ftruncateSync(this.#fds[slot], out.length);
   }
 
   close(): void {

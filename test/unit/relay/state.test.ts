@@ -3,7 +3,8 @@ import {mkdtempSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, expect, it} from 'vitest';
-import {type ImageState, NEW_STATE, StateFiles, savedText} from '../../../src/relay/state.js';
+import {ByteWriter} from '../../../src/records/byte-writer.js';
+import {type ImageState, NEW_STATE, StateFiles, writeSaved} from '../../../src/relay/state.js';
 
 let dir: string;
 beforeEach(() => {
@@ -37,7 +38,11 @@ it('writes what JSON.stringify writes', () => {
     {position: 8, state},
     {position: 0, state: NEW_STATE},
   ])
-    expect(savedText(saved)).toBe(JSON.stringify(saved));
+    for (const first of [{}, {number: 3, hub: 'ü'}]) {
+      const out = new ByteWriter(16);
+      writeSaved(out, saved, first);
+      expect(out.view().toString()).toBe(JSON.stringify({...first, ...saved}));
+    }
 });
 
 it('says which file is damaged', () => {

@@ -113,6 +113,17 @@ describe('positions', () => {
     expect(saved('other')).toEqual({position: 7, state});
   });
 
+  it('hold a state that is shorter than the one before it', () => {
+    const positions = new Positions(dir, 'h');
+    const long = {...state, notes: Array.from({length: 500}, (_, i) => `note ${i}`)};
+    for (const [position, one] of [long, long, long, state, state].entries())
+      positions.save({position, state: one});
+    positions.close();
+    expect(saved('h')).toEqual({position: 4, state});
+    rmSync(join(dir, 'position-1.json'));
+    expect(saved('h')).toEqual({position: 3, state});
+  });
+
   it('tell hubs apart', () => {
     writeFileSync(join(dir, 'hub'), 'x');
     const hub = hubIdentity(dir);
