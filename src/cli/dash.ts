@@ -8,7 +8,7 @@ import {tailMetrics} from '../session/metric-log.js';
 import {findEvents} from '../session/query.js';
 import {readStatus} from '../session/status.js';
 import type {Paint} from '../view/color.js';
-import {FOOTER, frame} from '../view/dash-frame.js';
+import {footer, frame} from '../view/dash-frame.js';
 import {DashModel} from '../view/dash-model.js';
 import {Screen} from '../view/screen.js';
 import {oneLine} from '../view/text.js';
@@ -102,7 +102,7 @@ function picture(
   return frame(model, {
     ...size,
     title: `AppScope ${packageVersion()} · session ${session.id} · ${command} · ${state}`,
-    footer: FOOTER,
+    footer: footer(model),
   });
 }
 

@@ -143,4 +143,9 @@ export function sparkline(values: readonly number[]): string {
     .join('');
 }
 
-export const FOOTER = `numbers of the last ${PERIOD} s · q quits`;
+/** Zeros of a program that works need a reason. */
+export function footer(model: DashModel): string {
+  return model.hasNumbers
+    ? `numbers of the last ${PERIOD} s · q quits`
+    : 'numbers come with the first summary (libscope.summaryperiod, 10 s) · q quits';
+}

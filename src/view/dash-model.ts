@@ -72,6 +72,11 @@ export class DashModel {
     second.counts.set(m._metric, (second.counts.get(m._metric) ?? 0) + n);
   }
 
+  /** Whether any summary has come; proc.start comes before. */
+  get hasNumbers(): boolean {
+    return this.#levels.size > 0;
+  }
+
   addEvent(id: number, line: string): void {
     this.#events.push({id, line});
     if (this.#events.length > 2 * KEPT_EVENTS) this.#events.splice(0, KEPT_EVENTS);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import {describe, expect, it} from 'vitest';
 import {createPaint} from '../../../src/view/color.js';
-import {frame, sparkline} from '../../../src/view/dash-frame.js';
+import {footer, frame, sparkline} from '../../../src/view/dash-frame.js';
 import {DashModel} from '../../../src/view/dash-model.js';
 import {Screen} from '../../../src/view/screen.js';
 import {displayWidth} from '../../../src/view/text.js';
@@ -52,6 +52,13 @@ describe('dashboard', () => {
     expect(m.level('proc.mem')).toBe(1600);
     m.addMetric(metric('fs.open', 5, 1309));
     expect(m.sum('fs.open')).toBe(5);
+  });
+
+  it('says why there are only zeros until the first summary', () => {
+    const m = new DashModel(options);
+    m.addMetric(metric('proc.start', 1, 1000));
+    expect(footer(m)).toMatch(/^numbers come with the first summary/);
+    expect(footer(filled())).toMatch(/^numbers of the last 10 s/);
   });
 
   it('shows the last level when no process lives', () => {
