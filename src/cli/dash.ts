@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `scope dash`: a live picture of one session. */
 import {existsSync} from 'node:fs';
+import {join} from 'node:path';
 import type {Command} from 'commander';
+import {type Config, loadConfig} from '../config/index.js';
+import {LiveCounts} from '../relay/live.js';
+import {countEvents} from '../session/event-counts.js';
 import {EventLog} from '../session/event-log.js';
 import {isRunning, type Session, sessionArgs, writerLives} from '../session/history.js';
+import {FILES} from '../session/layout.js';
 import {tailMetrics} from '../session/metric-log.js';
 import {findEvents} from '../session/query.js';
 import {readStatus} from '../session/status.js';
@@ -23,6 +28,19 @@ interface Flags {
 
 const POLL_MS = 100;
 const EVENTS_AT_START = 200;
+/** Time between two looks at the counters of living processes. */
+const LIVE_MS = 1000;
+
+/** Events whose number a summary will say. */
+const COUNTED = ['http.req', 'http.resp', 'dns.req', 'dns.resp'];
+/** What is added up of their data: [source, field, metric]. */
+const ADDED: readonly (readonly [string, string, string])[] = [
+  ['http.resp', 'http_server_duration', 'http.duration.server'],
+  ['http.resp', 'http_client_duration', 'http.duration.client'],
+  ['http.resp', 'http_request_content_length', 'http.req.content_length'],
+  ['http.resp', 'http_response_content_length', 'http.resp.content_length'],
+  ['dns.resp', 'duration', 'dns.duration'],
+];
 
 export function defineDash(
   command: Command,
@@ -54,13 +72,15 @@ async function dash(context: Context, flags: Flags): Action {
   }
 }
 
-/** Reads what is new in the session's files. */
+/** Reads what is new in the session's files and, while it goes on, in its channels. */
 class Feed {
   readonly model: DashModel;
   readonly #log: EventLog;
   readonly #workdir: string;
+  readonly #live: LiveCounts | undefined;
   #metrics = 0;
   #events: number;
+  #liveAt = 0;
 
   constructor(session: Session) {
     this.#workdir = session.workdir;
@@ -68,23 +88,68 @@ class Feed {
     this.model = new DashModel({
       isAlive: (pid) => existsSync(`/proc/${pid}`),
       now: () => (goesOn(session) ? Date.now() / 1000 : undefined),
+      ...(goesOn(session) && {since: Date.now() / 1000}),
     });
     this.#events = Math.max(0, this.#log.count - EVENTS_AT_START);
+    const config = goesOn(session) ? configOf(session.workdir) : undefined;
+    this.#live = config && new LiveCounts(join(session.workdir, FILES.channels), config);
   }
 
   poll(): void {
     this.#metrics = tailMetrics(this.#workdir, this.#metrics, (m) => this.model.addMetric(m));
+    if (this.#live !== undefined && Date.now() - this.#liveAt >= LIVE_MS) {
+      this.#liveAt = Date.now();
+      for (const {name, value, time, process, attributes} of this.#live.read())
+        this.model.addLive({name, value, time, pid: process.pid, count: Number(attributes.numops ?? 1)});
+    }
     this.#log.refresh();
-    const from = Math.max(this.#events, this.#log.count - EVENTS_AT_START);
-    for (const found of findEvents(this.#log, {from}))
-      for (const f of found) this.model.addEvent(f.id, f.line);
-    this.#events = this.#log.count;
-    this.model.totalEvents = this.#log.count;
+    const count = this.#log.count;
+    if (count > this.#events) this.#addEvents(count);
+    this.#events = count;
+    this.model.totalEvents = count;
+  }
+
+  #addEvents(count: number): void {
+    const counts = new Map<string, number>();
+    const time = Date.now() / 1000;
+    if (this.#live !== undefined)
+      countEvents(this.#log, this.#events, COUNTED, (name, pid, n) => {
+        counts.set(name, (counts.get(name) ?? 0) + n);
+        if (name.endsWith('.req')) this.model.addLive({name, value: n, count: n, pid, time});
+      });
+    const shown = [];
+    const from = Math.max(this.#events, count - EVENTS_AT_START);
+    for (const found of findEvents(this.#log, {from})) shown.push(...found);
+    for (const {id, line} of shown) this.model.addEvent(id, line);
+    if (counts.size === 0) return;
+    const parsed = shown.map(({line}) => (JSON.parse(line) as {body: EventBody}).body);
+    for (const [source, field, name] of ADDED) {
+      const those = parsed.filter((body) => body.source === source);
+      // Of many events only the last are read: they stand for all.
+      const weight = (counts.get(source) ?? 0) / those.length;
+      for (const {pid, data} of those) {
+        const value = data[field];
+        if (typeof value === 'number')
+          this.model.addLive({name, value: value * weight, count: weight, pid, time});
+      }
+    }
   }
 
   close(): void {
     this.#log.close();
   }
+}
+
+interface EventBody {
+  source: string;
+  pid: number;
+  data: Record<string, unknown>;
+}
+
+/** As the launcher left it; undefined when it is not there. */
+function configOf(workdir: string): Config | undefined {
+  const file = join(workdir, FILES.config);
+  return existsSync(file) ? loadConfig({file, env: {}, cwd: workdir, literal: true}) : undefined;
 }
 
 /** Whether reports may still come. */

@@ -69,6 +69,9 @@ function beside(boxes: string[][]): string[] {
   return boxes[0]!.map((_, i) => boxes.map((b) => b[i]!).join(''));
 }
 
+/** An average needs no more than three digits. */
+const short = (value: number) => numberText(Number(value.toPrecision(3)));
+
 const row = (label: string, value: string) => `${label.padEnd(10)} ${value}`;
 
 function processRows(m: DashModel): string[] {
@@ -91,15 +94,15 @@ function networkRows(m: DashModel, width: number, paint: Paint): string[] {
     line('Sent', 'net.tx'),
     `TCP ${numberText(m.level('net.tcp'))}   UDP ${numberText(m.level('net.udp'))}   ports ${numberText(m.level('net.port'))}`,
     `opened ${numberText(m.sum('net.open'))}   closed ${numberText(m.sum('net.close'))}   errors ${numberText(m.sum('net.error'))}`,
-    `duration ${numberText(m.average('net.duration'))} ms`,
+    `duration ${short(m.average('net.duration'))} ms`,
   ];
 }
 
 function httpRows(m: DashModel): string[] {
   return [
-    row('Requests', `${numberText(m.rate('http.req'))}/s`),
-    row('Server', `${numberText(m.average('http.duration.server'))} ms`),
-    row('Client', `${numberText(m.average('http.duration.client'))} ms`),
+    row('Requests', `${short(m.rate('http.req'))}/s`),
+    row('Server', `${short(m.average('http.duration.server'))} ms`),
+    row('Client', `${short(m.average('http.duration.client'))} ms`),
     row('Req size', size(m.per('http.req.content_length', 'http.req'))),
     row('Resp size', size(m.per('http.resp.content_length', 'http.req'))),
   ];
@@ -108,7 +111,7 @@ function httpRows(m: DashModel): string[] {
 function dnsRows(m: DashModel): string[] {
   return [
     row('Requests', numberText(m.sum('dns.req'))),
-    row('Duration', `${numberText(m.average('dns.duration'))} ms`),
+    row('Duration', `${short(m.average('dns.duration'))} ms`),
   ];
 }
 
@@ -118,7 +121,7 @@ function fileRows(m: DashModel): string[] {
     row('Written', `${size(m.rate('fs.write'))}/s`),
     row('Opened', `${numberText(m.sum('fs.open'))}  closed ${numberText(m.sum('fs.close'))}`),
     row('Errors', numberText(m.sum('fs.error'))),
-    row('Duration', `${numberText(m.average('fs.duration'))} µs`),
+    row('Duration', `${short(m.average('fs.duration'))} µs`),
   ];
 }
 
@@ -145,7 +148,5 @@ export function sparkline(values: readonly number[]): string {
 
 /** Zeros of a program that works need a reason. */
 export function footer(model: DashModel): string {
-  return model.hasNumbers
-    ? `numbers of the last ${PERIOD} s · q quits`
-    : 'numbers come with the first summary (libscope.summaryperiod, 10 s) · q quits';
+  return model.hasNumbers ? `numbers of the last ${PERIOD} s · q quits` : 'no numbers yet · q quits';
 }

@@ -11,6 +11,17 @@ export interface DashMetric {
   [field: string]: unknown;
 }
 
+/** A number that is known before the summary that will hold it. */
+export interface LiveMetric {
+  name: string;
+  value: number;
+  /** Operations behind it. */
+  count: number;
+  pid: number;
+  /** Seconds since the epoch. */
+  time: number;
+}
+
 /** Numbers are of the last so many seconds: each process reports once in this time. */
 export const PERIOD = 10;
 /** Seconds kept for the sparklines. */
@@ -42,12 +53,16 @@ export interface DashOptions {
   isAlive: (pid: number) => boolean;
   /** Seconds since the epoch; undefined: the time of the newest report (a session that has ended). */
   now: () => number | undefined;
+  /** Since when numbers are counted live: less than a period of them is less time, too. */
+  since?: number;
 }
 
 export class DashModel {
   readonly #options: DashOptions;
   readonly #seconds: Second[] = [];
-  readonly #levels = new Map<string, Map<number, number>>();
+  readonly #levels = new Map<string, Map<number, {value: number; time: number}>>();
+  /** Counted live, and not yet in a summary; by pid and name. */
+  readonly #ahead = new Map<string, {sum: number; count: number}>();
   readonly #events: {id: number; line: string}[] = [];
   totalEvents = 0;
 
@@ -57,19 +72,55 @@ export class DashModel {
 
   addMetric(m: DashMetric): void {
     if (typeof m._value !== 'number') return;
+    const pid = Number(m.pid ?? 0);
     if (LEVELS.has(m._metric)) {
-      const byPid = this.#levels.get(m._metric) ?? new Map<number, number>();
-      const pid = Number(m.pid ?? 0);
-      byPid.delete(pid);
-      byPid.set(pid, m._value);
-      this.#levels.set(m._metric, byPid);
+      this.#setLevel(m._metric, pid, m._value, m._time);
       return;
     }
-    const second = this.#second(Math.floor(m._time));
+    let sum = m._value;
+    let count = typeof m.numops === 'number' && m.numops > 0 ? m.numops : 1;
+    const key = `${pid} ${m._metric}`;
+    const ahead = this.#ahead.get(key);
+    if (ahead !== undefined) {
+      const [known, times] = [Math.min(ahead.sum, sum), Math.min(ahead.count, count)];
+      sum -= known;
+      count -= times;
+      ahead.sum -= known;
+      ahead.count -= times;
+      if (ahead.sum === 0 && ahead.count === 0) this.#ahead.delete(key);
+    }
+    this.#add(m._metric, sum, count, m._time);
+  }
+
+  /** What a summary will say later: it is taken off that again. */
+  addLive({name, value, count, pid, time}: LiveMetric): void {
+    if (LEVELS.has(name)) {
+      this.#setLevel(name, pid, value, time);
+      return;
+    }
+    const key = `${pid} ${name}`;
+    const ahead = this.#ahead.get(key);
+    if (ahead === undefined) this.#ahead.set(key, {sum: value, count});
+    else {
+      ahead.sum += value;
+      ahead.count += count;
+    }
+    this.#add(name, value, count, time);
+  }
+
+  #add(name: string, sum: number, count: number, time: number): void {
+    const second = this.#second(Math.floor(time));
     if (!second) return;
-    second.sums.set(m._metric, (second.sums.get(m._metric) ?? 0) + m._value);
-    const n = typeof m.numops === 'number' && m.numops > 0 ? m.numops : 1;
-    second.counts.set(m._metric, (second.counts.get(m._metric) ?? 0) + n);
+    second.sums.set(name, (second.sums.get(name) ?? 0) + sum);
+    second.counts.set(name, (second.counts.get(name) ?? 0) + count);
+  }
+
+  #setLevel(name: string, pid: number, value: number, time: number): void {
+    const byPid = this.#levels.get(name) ?? new Map<number, {value: number; time: number}>();
+    this.#levels.set(name, byPid);
+    if (time < (byPid.get(pid)?.time ?? 0)) return;
+    byPid.delete(pid);
+    byPid.set(pid, {value, time});
   }
 
   /** Whether any summary has come; proc.start comes before. */
@@ -93,7 +144,8 @@ export class DashModel {
   }
 
   rate(name: string): number {
-    return this.sum(name) / PERIOD;
+    const since = this.#options.since ?? Number.NEGATIVE_INFINITY;
+    return this.sum(name) / Math.min(PERIOD, Math.max(1, this.#end() - since));
   }
 
   /** Level now, over the processes that live; of the last process when none does. */
@@ -102,13 +154,13 @@ export class DashModel {
     if (!byPid) return 0;
     let sum = 0;
     let live = 0;
-    for (const [pid, value] of byPid) {
+    for (const [pid, {value}] of byPid) {
       if (this.#options.isAlive(pid)) {
         sum += value;
         live += 1;
       } else if (byPid.size > 1) byPid.delete(pid);
     }
-    return live > 0 ? sum : ([...byPid.values()].at(-1) ?? 0);
+    return live > 0 ? sum : ([...byPid.values()].at(-1)?.value ?? 0);
   }
 
   /** Average of a duration over the last period. */

@@ -54,10 +54,35 @@ describe('dashboard', () => {
     expect(m.sum('fs.open')).toBe(5);
   });
 
-  it('says why there are only zeros until the first summary', () => {
+  it('takes what was counted live off the summary that says it again', () => {
+    const m = new DashModel(options);
+    m.addMetric(metric('fs.open', 5, 1000));
+    m.addLive({name: 'fs.open', value: 30, count: 30, pid: 1, time: 1003});
+    expect(m.sum('fs.open')).toBe(35);
+    m.addMetric(metric('fs.open', 40, 1005));
+    expect(m.sum('fs.open')).toBe(45);
+    // Counted after the summary was made, and seen before it.
+    m.addLive({name: 'fs.open', value: 10, count: 10, pid: 1, time: 1006});
+    m.addMetric(metric('fs.open', 4, 1006));
+    m.addMetric(metric('fs.open', 6, 1007));
+    expect(m.sum('fs.open')).toBe(55);
+    m.addMetric(metric('fs.open', 3, 1007, {pid: 2}));
+    expect(m.sum('fs.open')).toBe(58);
+    m.addLive({name: 'proc.mem', value: 70, count: 1, pid: 1, time: 1008});
+    m.addMetric(metric('proc.mem', 60, 1007));
+    expect(m.level('proc.mem')).toBe(70);
+  });
+
+  it('divides by the time that is counted when it is less than a period', () => {
+    const m = new DashModel({...options, now: () => 1004, since: 1000});
+    m.addLive({name: 'net.rx', value: 400, count: 1, pid: 1, time: 1003});
+    expect(m.rate('net.rx')).toBe(100);
+  });
+
+  it('says that there are only zeros because nothing has come', () => {
     const m = new DashModel(options);
     m.addMetric(metric('proc.start', 1, 1000));
-    expect(footer(m)).toMatch(/^numbers come with the first summary/);
+    expect(footer(m)).toMatch(/^no numbers yet/);
     expect(footer(filled())).toMatch(/^numbers of the last 10 s/);
   });
 
