@@ -24,12 +24,16 @@ const CLOSE_END = {
 } as const;
 const OPEN_END = Buffer.from('}}}\n');
 
-/** Ends of connections as they stand in lines. The same one comes again and again, so the last one is kept as it was rendered. */
+/** Times that an end came in a row until it is worth to be rendered. */
+const OFTEN = 8;
+
+/** Ends of connections as they stand in lines. A server's own, or that of a client's only peer, comes again and again: it is rendered once. */
 class EndText {
   readonly #ipHead: Buffer;
   readonly #portHead: Buffer;
   #ip = '';
   #port = -1;
+  #times = 0;
   #bytes: Buffer | undefined;
 
   constructor(ipHead: string, portHead: string) {
@@ -38,19 +42,17 @@ class EndText {
   }
 
   write(out: LineWriter, ip: string, port: number): void {
-    if (port === this.#port && ip === this.#ip) {
-      this.#bytes ??= Buffer.concat([
-        this.#ipHead,
-        Buffer.from(ip),
-        this.#portHead,
-        Buffer.from(String(port)),
-      ]);
+    if (port !== this.#port || ip !== this.#ip) {
+      this.#ip = ip;
+      this.#port = port;
+      this.#bytes = undefined;
+      this.#times = 0;
+    } else if (this.#bytes !== undefined) {
       out.bytes(this.#bytes);
       return;
+    } else if (++this.#times === OFTEN) {
+      this.#bytes = Buffer.concat([this.#ipHead, Buffer.from(ip), this.#portHead, Buffer.from(`${port}`)]);
     }
-    this.#ip = ip;
-    this.#port = port;
-    this.#bytes = undefined;
     out.bytes(this.#ipHead);
     out.ascii(ip);
     out.bytes(this.#portHead);

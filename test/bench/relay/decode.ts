@@ -38,11 +38,11 @@ function records(kind: string): Buffer[] {
       out.push(makeOpen(PATH, {fd: 3, ...at, mode: 0o100644}));
       out.push(makeClose({rx_bytes: 4096, rx_ops: 2, ticks: 3000}, {fd: 3, ...at}));
     } else if (kind === 'net') {
+      // Of a server: each client has a port of its own.
+      const conn = connStruct({localPort: 8080, remotePort: 32_768 + (i % 28_000)});
       const moved = closeStruct({rx_bytes: 5, tx_bytes: 6, life_ticks: 1000});
-      out.push(makeRecord({type: REC.CONN_OPEN, fd: 5, ...at, payload: connStruct({})}));
-      out.push(
-        makeRecord({type: REC.CONN_CLOSE, fd: 5, ...at, payload: Buffer.concat([connStruct({}), moved])}),
-      );
+      out.push(makeRecord({type: REC.CONN_OPEN, fd: 5, ...at, payload: conn}));
+      out.push(makeRecord({type: REC.CONN_CLOSE, fd: 5, ...at, payload: Buffer.concat([conn, moved])}));
     } else if (kind === 'http') {
       if (i === 1) out.push(makeConnOpen());
       out.push(makeHead(REQUEST, {role: 'server', tsc: at.tsc}));

@@ -38,9 +38,7 @@ it('whatever came before it: other ends, another second, no descriptor, a durati
   const out = new ByteWriter();
   let expected = '';
   const ends: [string, number][] = [
-    ['10.0.0.1', 443],
-    ['10.0.0.1', 443],
-    ['10.0.0.1', 443],
+    ...Array.from({length: 12}, (): [string, number] => ['10.0.0.1', 443]),
     ['10.0.0.1', 80],
     ['fe80::1', 80],
     ['', 0],
