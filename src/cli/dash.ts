@@ -80,6 +80,8 @@ class Feed {
   readonly #live: LiveCounts | undefined;
   #metrics = 0;
   #events: number;
+  /** Those before are shown, not counted: they are of another time. */
+  readonly #counted: number;
   #liveAt = 0;
 
   constructor(session: Session) {
@@ -90,7 +92,8 @@ class Feed {
       now: () => (goesOn(session) ? Date.now() / 1000 : undefined),
       ...(goesOn(session) && {since: Date.now() / 1000}),
     });
-    this.#events = Math.max(0, this.#log.count - EVENTS_AT_START);
+    this.#counted = this.#log.count;
+    this.#events = Math.max(0, this.#counted - EVENTS_AT_START);
     const config = goesOn(session) ? configOf(session.workdir) : undefined;
     this.#live = config && new LiveCounts(join(session.workdir, FILES.channels), config);
   }
@@ -113,7 +116,7 @@ class Feed {
     const counts = new Map<string, number>();
     const time = Date.now() / 1000;
     if (this.#live !== undefined)
-      countEvents(this.#log, this.#events, COUNTED, (name, pid, n) => {
+      countEvents(this.#log, Math.max(this.#events, this.#counted), COUNTED, (name, pid, n) => {
         counts.set(name, (counts.get(name) ?? 0) + n);
         if (name.endsWith('.req')) this.model.addLive({name, value: n, count: n, pid, time});
       });
@@ -122,7 +125,8 @@ class Feed {
     for (const found of findEvents(this.#log, {from})) shown.push(...found);
     for (const {id, line} of shown) this.model.addEvent(id, line);
     if (counts.size === 0) return;
-    const parsed = shown.map(({line}) => (JSON.parse(line) as {body: EventBody}).body);
+    const fresh = shown.filter(({id}) => id >= this.#counted);
+    const parsed = fresh.map(({line}) => (JSON.parse(line) as {body: EventBody}).body);
     for (const [source, field, name] of ADDED) {
       const those = parsed.filter((body) => body.source === source);
       // Of many events only the last are read: they stand for all.
