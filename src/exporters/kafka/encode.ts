@@ -3,7 +3,7 @@
 import type {KafkaExporterConfig} from '../../config/types.js';
 import {ByteWriter} from '../../records/byte-writer.js';
 import {tryWriteRecord} from '../../records/ndjson.js';
-import type {OtlpEncoder} from '../../records/otlp/encoder.js';
+import type {OtlpEncoder, OtlpRequest} from '../../records/otlp/encoder.js';
 import type {Item} from '../../records/rendered.js';
 import {compileTemplate} from '../../records/template.js';
 import type {Process, RelayRecord} from '../../records/types.js';
@@ -25,6 +25,8 @@ export interface KafkaEncoder {
     now: number,
     wall: number,
   ): {pieces: Piece[]; rejected: number; reason: string | undefined};
+  /** The piece has been taken. */
+  release(piece: Piece): void;
 }
 
 /** Lines of one topic and key. */
@@ -45,6 +47,9 @@ export function createKafkaEncoder(config: KafkaExporterConfig, otlp: OtlpEncode
   const out = new ByteWriter(4096);
   const perProcess = topic.perProcess && key.perProcess;
   const known = new WeakMap<Process, Partial<Record<RelayRecord['kind'], Address>>>();
+
+  /** Of OTLP, which lends their memory. */
+  const requestOf = new WeakMap<Entry, OtlpRequest>();
 
   /** Where a record goes. */
   function addressOf(record: RelayRecord): Address {
@@ -94,15 +99,24 @@ export function createKafkaEncoder(config: KafkaExporterConfig, otlp: OtlpEncode
   function* requests(batch: readonly Item[], now: number, wall: number): Generator<Entry> {
     const address = (item: Item): Address => addressOf(item.kind === 'rendered' ? item.first : item);
     for (const group of groupsOf(batch, address)) {
-      for (const {bytes, count} of otlp!.encode(group.items, now, wall).requests) {
+      for (const request of otlp!.encode(group.items, now, wall).requests) {
         const {topic, key} = group;
-        yield {topic, key, count, messages: 1, bytes: bytes.length, value: [bytes]};
+        const {bytes, count} = request;
+        const entry = {topic, key, count, messages: 1, bytes: bytes.length, value: [bytes]};
+        requestOf.set(entry, request);
+        yield entry;
       }
     }
   }
 
   return {
     perProcess,
+    release({entries}) {
+      for (const entry of entries) {
+        const request = requestOf.get(entry);
+        if (request !== undefined) otlp!.release(request);
+      }
+    },
     encode(batch, maxBytes, now, wall) {
       const pieces: Piece[] = [];
       let piece: Piece = {entries: [], bytes: 0};

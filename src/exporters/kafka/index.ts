@@ -4,6 +4,7 @@ import kafkajs, {type KafkaConfig, type Producer} from 'kafkajs';
 import type {KafkaExporterConfig} from '../../config/types.js';
 import type {ExporterContext} from '../../delivery/context.js';
 import type {Rendering, RenderingExporter, SendResult} from '../../delivery/exporter.js';
+import {createLogRecords} from '../../delivery/log-records.js';
 import {renderAll} from '../../delivery/render.js';
 import {tlsOptions} from '../../delivery/tls.js';
 import {ByteWriter} from '../../records/byte-writer.js';
@@ -70,7 +71,8 @@ export function createExporter(config: KafkaExporterConfig, context: ExporterCon
   installProduce();
   const kafka = new Kafka(clientConfig(config));
   let encoder: KafkaEncoder = createKafkaEncoder(config, undefined);
-  const rendering = config.encoding === 'json' && encoder.perProcess ? createLines() : undefined;
+  const render = config.encoding === 'json' ? createLines : () => createLogRecords(context.clock);
+  const rendering = encoder.perProcess ? render() : undefined;
   let producer: Producer | undefined;
   let progress: Progress | undefined;
 
@@ -184,7 +186,7 @@ export function createExporter(config: KafkaExporterConfig, context: ExporterCon
       while (state.pieces.length > 0) {
         try {
           await until(signal, sendPiece(state.pieces[0]!, signal));
-          state.pieces.shift();
+          encoder.release(state.pieces.shift()!);
         } catch (error) {
           const root = rootOf(error);
           if (root.type === 'MESSAGE_TOO_LARGE' || root.type === 'RECORD_LIST_TOO_LARGE') {

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Exporter `otlp`: metrics, logs and traces to an OpenTelemetry collector, over gRPC or HTTP. */
-import type {Clock} from '../../base/clock.js';
 import type {OtlpExporterConfig} from '../../config/types.js';
 import type {ExporterContext} from '../../delivery/context.js';
-import type {Rendering, RenderingExporter, SendResult} from '../../delivery/exporter.js';
+import type {RenderingExporter, SendResult} from '../../delivery/exporter.js';
 import {parseUrl} from '../../delivery/http.js';
+import {createLogRecords} from '../../delivery/log-records.js';
 import {renderAll} from '../../delivery/render.js';
 import {tlsOptions} from '../../delivery/tls.js';
 import {createOtlpEncoder, type OtlpRequest, type Signal} from '../../records/otlp/encoder.js';
-import {writeLogRecord} from '../../records/otlp/logs.js';
-import {ProtoWriter} from '../../records/otlp/proto.js';
 import type {Item} from '../../records/rendered.js';
 import type {RelayRecord} from '../../records/types.js';
 import {createGrpcTransport} from './grpc.js';
@@ -50,7 +48,7 @@ export function createExporter(config: OtlpExporterConfig, context: ExporterCont
   const signals = new Set<string>(config.signals);
   let progress: Progress | undefined;
 
-  const rendering = config.protocol === 'http/json' ? undefined : createLogs(context.clock);
+  const rendering = config.protocol === 'http/json' ? undefined : createLogRecords(context.clock);
 
   function begin(batch: readonly Item[]): Progress {
     const {items, rejected} = rendering ? renderAll(batch, rendering) : {items: batch, rejected: 0};
@@ -92,20 +90,5 @@ export function createExporter(config: OtlpExporterConfig, context: ExporterCont
       transport.close();
       return Promise.resolve();
     },
-  };
-}
-
-/** Events as log records of protobuf; metrics, whose sums add up over batches, and spans stay records. */
-function createLogs(clock: Clock): Rendering {
-  const out = new ProtoWriter(0);
-  let observed = 0;
-  return {
-    out,
-    form: 'logs',
-    begin() {
-      observed = clock.wall() / 1000;
-    },
-    write: (record) =>
-      record.kind === 'event' || record.kind === 'start' ? writeLogRecord(out, record, observed) : undefined,
   };
 }

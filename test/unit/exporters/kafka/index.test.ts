@@ -3,6 +3,7 @@
 import {createRequire} from 'node:module';
 import {afterEach, expect, test} from 'vitest';
 import type {KafkaExporterConfig} from '../../../../src/config/types.js';
+import type {RenderingExporter} from '../../../../src/delivery/exporter.js';
 import {Renderer} from '../../../../src/delivery/render.js';
 import {createKafkaEncoder, type Piece, topicName} from '../../../../src/exporters/kafka/encode.js';
 import {halves, valuesOf} from '../../../../src/exporters/kafka/entry.js';
@@ -13,6 +14,7 @@ import type {Item} from '../../../../src/records/rendered.js';
 import type {RelayRecord} from '../../../../src/records/types.js';
 import {makeContext, makeDelivery, NEVER} from '../../../helpers/delivery.js';
 import {startBroker} from '../../../helpers/kafka-broker.js';
+import {decodeOtlp} from '../../../helpers/otlp.js';
 import {makeEvent, makeMetric, makeProcess} from '../../../helpers/records.js';
 
 const kafkajs = createRequire(import.meta.url);
@@ -274,3 +276,34 @@ test.each(['none', 'gzip', 'lz4', 'snappy'] as const)(
     expect(of('ü-2')).toEqual(Array.from({length: 300}, (_, n) => n).filter((n) => n % 20 >= 10));
   },
 );
+
+test('OTLP values are the same export requests, made of records or of log records, batch after batch', async () => {
+  const broker = await startBroker();
+  ends.push(() => broker.close());
+  const exporter = createExporter(
+    config({brokers: [`127.0.0.1:${broker.port}`], encoding: 'otlp'}),
+    makeContext(),
+  ) as RenderingExporter;
+  ends.push(() => exporter.stop());
+  await exporter.start();
+  expect(exporter.rendering?.form).toBe('logs');
+  const renderer = new Renderer(exporter.rendering!, {maxRecords: 100, maxBytes: 1e6});
+  for (let n = 0; n < 3; n++) {
+    const records = [event(a, `n${n}.1`), makeMetric({process: a}), event(b, `n${n}.2`)];
+    for (const record of records) renderer.add(record);
+    for (const batch of [renderer.take().items, records]) {
+      broker.batches.length = 0;
+      expect(await exporter.send(batch, NEVER)).toMatchObject({outcome: 'success', rejected: 0});
+      const logs = [];
+      for (const {topic, bytes} of broker.batches) {
+        const {records: messages} = await decodeBatch(new Decoder(bytes));
+        if (topic === 'scope.event')
+          logs.push(...messages.map(({value}) => JSON.stringify(decodeOtlp('logs', value))));
+      }
+      expect(logs).toHaveLength(2);
+      expect(logs.join('')).toContain(`n${n}.1`);
+      expect(logs.join('')).toContain(`n${n}.2`);
+      expect(logs.join('')).not.toContain(`n${n - 1}.`);
+    }
+  }
+});
