@@ -175,6 +175,13 @@ export class Outputs {
     return false;
   }
 
+  /** A destination that takes records is not behind, and waits for more. */
+  waits(): boolean {
+    for (const {destination} of this.#running.values())
+      if (destination.state === 'ok' && !destination.behind) return true;
+    return false;
+  }
+
   async whenReady(): Promise<void> {
     await this.#reloading;
     await Promise.all([...this.#running.values()].map(({destination}) => destination.ready()));

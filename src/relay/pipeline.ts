@@ -37,6 +37,8 @@ export interface Sink {
   commit(position: number, state: RelayState): void;
   /** False: no more batches are taken for now (a full queue that must not drop). */
   ready?(): boolean;
+  /** True: a pass ends in the middle of a batch, which may be many times what a queue holds. */
+  pressed?(): boolean;
   /**
    * Lines of fs.open and fs.close of this process as they are, in order with what is appended. Where a sink has it, these
    * events come in no other way, unless a filter or the verbosity asks for more than their lines.
@@ -75,6 +77,8 @@ const processKey = ({header}: Channel): string => `${header.pidNs}:${header.pid}
 const HAND_OVER = 2048;
 /** Records between two looks at the clock. */
 const LOOK = 16;
+/** And between two at the sink. */
+const LOOK_AT_SINK = 256;
 /** Open files and connections of all images together that are handed to the next relay; /proc shows the rest. */
 const OPEN_KEPT = 4096;
 const OPEN_LEAST = 8;
@@ -348,7 +352,7 @@ export class Pipeline {
         if (sources !== undefined) running.record(cursor, sources);
         if (this.#out.length >= HAND_OVER) this.#handOver();
       }
-      if (count % LOOK === 0 && performance.now() > until) break;
+      if (count % LOOK === 0 && (performance.now() > until || this.#stops(running, count, until))) break;
     }
     this.#handOverLines(running);
     this.#stats.records += count;
@@ -356,6 +360,16 @@ export class Pipeline {
     if (more) return false;
     this.#decoding = undefined;
     return performance.now() <= until;
+  }
+
+  /** Whether the sink has enough for now. What has to be done to its end is not asked for. */
+  #stops(running: Running, count: number, until: number): boolean {
+    const sink = this.#sink;
+    if (count % LOOK_AT_SINK !== 0 || sink.pressed === undefined || until === Number.POSITIVE_INFINITY)
+      return false;
+    this.#handOver();
+    this.#handOverLines(running);
+    return sink.pressed();
   }
 
   /** Records and lines are handed over in the order they came in: of one kind nothing waits while the other comes. */

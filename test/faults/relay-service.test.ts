@@ -133,6 +133,23 @@ describe('scope relay', () => {
     expect(status().lost).toEqual({});
   });
 
+  it('drops nothing of a burst from a queue that is far smaller while the spool has room', async () => {
+    const one = await relay(
+      `exporters: {out: {type: file, path: DIR/out, queue: {max_bytes: 256KiB}}}
+event: {format: {maxeventpersec: 0}}
+routes: [{match: {kind: event, sourcetype: fs}, to: [out]}]
+`,
+      ', wait: true',
+    );
+    app(`for ((i = 0; i < 15000; i++)); do : < ${dir}/relay.yml; done`);
+    const opens = (): number => text('out').split(`"source":"fs.open"`).length - 1;
+    await expect.poll(opens, WAIT).toBeGreaterThanOrEqual(15_000);
+    await expect.poll(() => status().exporters[0]!.queued, WAIT).toBe(0);
+    expect(status()).toMatchObject({lost: {}, exporters: [{dropped: {queue_full: 0}}]});
+    expect(balanced()).toBe(true);
+    expect(await one.end('SIGTERM')).toBe(0);
+  });
+
   it('goes on beside a destination that is dead, and one that never answers', async () => {
     const silent = createServer(() => {});
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));

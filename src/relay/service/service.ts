@@ -37,6 +37,8 @@ const TICK_MS = 1000;
 const COMMIT_MS = 250;
 const COMMIT_MAX_MS = 5000;
 const COMMIT_SHARE = 200;
+/** In the middle of a batch it may come so much later. */
+const COMMIT_PATIENCE_MS = 1000;
 const PASS_MS = 8;
 /**
  * Reading is faster than sending. While a queue is a quarter full and its destination takes records, sends get the loop:
@@ -90,6 +92,8 @@ export class RelayService {
   #retagged = false;
   /** Asked for in this slice. */
   #batches = 0;
+  /** This slice began although a destination is behind: the peer is slow, and the others do not wait for it. */
+  #forced = false;
   #selfMetrics = createSelfMetrics(selfProcess(SELF_KEY, this.#started.getTime() / 1000));
   #statusFailed = false;
   /** Notes that the log has. */
@@ -181,6 +185,7 @@ export class RelayService {
       logsOf: (process) => this.#outputs.logsOf(process),
       commit: (position, state) => this.#positions?.save({position, state}),
       ready: () => this.#takesMore(),
+      pressed: () => !this.#forced && this.#state === 'running' && this.#outputs.pressed(),
     };
     this.#pipeline = new Pipeline({
       folder: this.#folder,
@@ -214,9 +219,10 @@ export class RelayService {
     if (this.#state === 'stopped') return;
     let more = false;
     this.#batches = 0;
+    this.#forced = this.#outputs.pressed();
     try {
       more = this.#pipeline.pass(PASS_MS) || this.#outputs.pressed();
-      if (this.#pipeline.dirty && performance.now() >= this.#commitAt) this.#commit();
+      this.#commitWhenDue();
     } catch (error) {
       this.#options.log.error(`reading channels: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -230,7 +236,7 @@ export class RelayService {
     const next = (): void => this.#slice();
     if (more && !this.#outputs.ready()) {
       void this.#outputs.whenReady().then(() => setImmediate(next));
-    } else if (more && this.#turns < SEND_TURNS && this.#outputs.pressed() && this.#spoolHasRoom()) {
+    } else if (more && this.#outputs.pressed() && this.#hasPatience() && this.#spoolHasRoom()) {
       const before = performance.eventLoopUtilization();
       setTimeout(() => {
         const busy = performance.eventLoopUtilization(before).utilization > BUSY;
@@ -243,9 +249,20 @@ export class RelayService {
     }
   }
 
+  /** Whether nobody but who is behind needs the next records, or they come soon enough. */
+  #hasPatience(): boolean {
+    return this.#turns < SEND_TURNS || !this.#outputs.waits();
+  }
+
   #spoolHasRoom(): boolean {
     const {spooled, spoolMax} = this.#folder.stats();
     return spooled < spoolMax / 2;
+  }
+
+  /** A commit takes the rest of a batch, which a queue may have no room for: it waits for its end, within limits. */
+  #commitWhenDue(): void {
+    const due = this.#commitAt + (this.#pipeline.whole ? 0 : COMMIT_PATIENCE_MS);
+    if (this.#pipeline.dirty && performance.now() >= due) this.#commit();
   }
 
   #commit(): void {
@@ -261,7 +278,7 @@ export class RelayService {
       this.#pipeline.tick();
       this.#outputs.tick();
       this.#note();
-      if (this.#pipeline.dirty && performance.now() >= this.#commitAt) this.#commit();
+      this.#commitWhenDue();
       this.#reportSelf();
     } catch (error) {
       log.error(`tick: ${error instanceof Error ? error.message : String(error)}`);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import {describe, expect, it} from 'vitest';
 import {COUNTER, LOST, REC} from '../../../src/channel/index.js';
+import {defaultConfig} from '../../../src/config/index.js';
+import {settingsSource} from '../../../src/relay/compile.js';
+import {Pipeline} from '../../../src/relay/pipeline.js';
 import {
   EPOCH,
   makeExit,
@@ -8,8 +11,41 @@ import {
   makeRecord,
   makeText,
   memoryChannel,
+  memoryFolder,
 } from '../../helpers/channel-records.js';
 import {testRelay} from '../../helpers/relay.js';
+
+describe('a sink that has enough', () => {
+  it('gets the rest of a batch later, or with a commit', () => {
+    const folder = memoryFolder();
+    const channel = folder.add(memoryChannel(1));
+    const seen: string[] = [];
+    let room = 1000;
+    const pipeline = new Pipeline({
+      folder,
+      settings: settingsSource(defaultConfig()),
+      sink: {
+        append(records) {
+          for (const record of records)
+            if (record.kind === 'event') seen.push((record.data as {file: string}).file);
+        },
+        pressed: () => seen.length >= room,
+        commit: () => undefined,
+      },
+    });
+    const paths = Array.from({length: 5000}, (_, i) => `/file/${i}`);
+    folder.put(channel, ...paths.map((path, i) => makeOpen(path, {fd: 3, object: i + 1, tsc: i})));
+    pipeline.pass(60_000);
+    expect(seen.length).toBe(1024);
+    expect(pipeline.whole).toBe(false);
+    room = 2000;
+    pipeline.pass(60_000);
+    expect(seen.length).toBe(2048);
+    pipeline.commit();
+    expect(pipeline.whole).toBe(true);
+    expect(seen).toEqual(paths);
+  });
+});
 
 describe('the life of a process', () => {
   it('gives a start message, proc.start, its events, and everything it counted at its end', () => {
