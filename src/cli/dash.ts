@@ -87,15 +87,16 @@ class Feed {
   constructor(session: Session) {
     this.#workdir = session.workdir;
     this.#log = new EventLog(session.workdir);
-    this.model = new DashModel({
-      isAlive: (pid) => existsSync(`/proc/${pid}`),
-      now: () => (goesOn(session) ? Date.now() / 1000 : undefined),
-      ...(goesOn(session) && {since: Date.now() / 1000}),
-    });
     this.#counted = this.#log.count;
     this.#events = Math.max(0, this.#counted - EVENTS_AT_START);
     const config = goesOn(session) ? configOf(session.workdir) : undefined;
+    const since = Date.now() / 1000;
     this.#live = config && new LiveCounts(join(session.workdir, FILES.channels), config);
+    this.model = new DashModel({
+      isAlive: (pid) => existsSync(`/proc/${pid}`),
+      now: () => (goesOn(session) ? Date.now() / 1000 : undefined),
+      ...(this.#live && {live: {since, pids: this.#live.pids}}),
+    });
   }
 
   poll(): void {

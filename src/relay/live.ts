@@ -36,6 +36,11 @@ export class LiveCounts {
     this.read();
   }
 
+  /** Processes of the last read. */
+  get pids(): ReadonlySet<number> {
+    return new Set([...this.#known.values()].map(({process}) => process.pid));
+  }
+
   /** Metrics since the last read, of each process that lives or ended since; empty when the folder is gone. */
   read(): Metric[] {
     const out: RelayRecord[] = [];

@@ -53,15 +53,22 @@ export interface DashOptions {
   isAlive: (pid: number) => boolean;
   /** Seconds since the epoch; undefined: the time of the newest report (a session that has ended). */
   now: () => number | undefined;
-  /** Since when numbers are counted live: less than a period of them is less time, too. */
-  since?: number;
+  /** Numbers are counted live. */
+  live?: {
+    /** Since when: less than a period of them is less time, too. */
+    since: number;
+    /** Processes that lived already: what their next summary says beyond what was counted is of the time before. */
+    pids: ReadonlySet<number>;
+  };
 }
 
 export class DashModel {
   readonly #options: DashOptions;
   readonly #seconds: Second[] = [];
   readonly #levels = new Map<string, Map<number, {value: number; time: number}>>();
-  /** Counted live, and not yet in a summary; by pid and name. */
+  /** When the first summary came of processes that lived before live counting; by pid and name. */
+  readonly #firsts = new Map<string, number>();
+  /** Counted live, and not yet in a summary; by the same. */
   readonly #ahead = new Map<string, {sum: number; count: number}>();
   readonly #events: {id: number; line: string}[] = [];
   totalEvents = 0;
@@ -81,6 +88,7 @@ export class DashModel {
     let count = typeof m.numops === 'number' && m.numops > 0 ? m.numops : 1;
     const key = `${pid} ${m._metric}`;
     const ahead = this.#ahead.get(key);
+    const early = this.#isEarly(key, pid, m._time);
     if (ahead !== undefined) {
       const [known, times] = [Math.min(ahead.sum, sum), Math.min(ahead.count, count)];
       sum -= known;
@@ -89,7 +97,16 @@ export class DashModel {
       ahead.count -= times;
       if (ahead.sum === 0 && ahead.count === 0) this.#ahead.delete(key);
     }
-    this.#add(m._metric, sum, count, m._time);
+    if (!early) this.#add(m._metric, sum, count, m._time);
+  }
+
+  /** Of the first summary of a process that lived already when live counting began. */
+  #isEarly(key: string, pid: number, time: number): boolean {
+    const {live} = this.#options;
+    if (live === undefined || time <= live.since || !live.pids.has(pid)) return false;
+    const first = this.#firsts.get(key) ?? time;
+    this.#firsts.set(key, first);
+    return time === first;
   }
 
   /** What a summary will say later: it is taken off that again. */
@@ -144,7 +161,7 @@ export class DashModel {
   }
 
   rate(name: string): number {
-    const since = this.#options.since ?? Number.NEGATIVE_INFINITY;
+    const since = this.#options.live?.since ?? Number.NEGATIVE_INFINITY;
     return this.sum(name) / Math.min(PERIOD, Math.max(1, this.#end() - since));
   }
 

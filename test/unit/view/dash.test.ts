@@ -73,8 +73,18 @@ describe('dashboard', () => {
     expect(m.level('proc.mem')).toBe(70);
   });
 
+  it('leaves out what the first summary of an older process says of the time before', () => {
+    const m = new DashModel({...options, live: {since: 1000, pids: new Set([1])}});
+    m.addLive({name: 'http.req', value: 20, count: 20, pid: 1, time: 1003});
+    for (const value of [15, 25]) m.addMetric(metric('http.req', value, 1004));
+    m.addMetric(metric('http.req', 7, 1005, {pid: 2}));
+    expect(m.sum('http.req')).toBe(27);
+    m.addMetric(metric('http.req', 8, 1006));
+    expect(m.sum('http.req')).toBe(35);
+  });
+
   it('divides by the time that is counted when it is less than a period', () => {
-    const m = new DashModel({...options, now: () => 1004, since: 1000});
+    const m = new DashModel({...options, now: () => 1004, live: {since: 1000, pids: new Set<number>()}});
     m.addLive({name: 'net.rx', value: 400, count: 1, pid: 1, time: 1003});
     expect(m.rate('net.rx')).toBe(100);
   });
