@@ -41,17 +41,37 @@ int Segment::Create(int dir, uint64_t base)
 	if (!fd_.valid())
 		return -errno;
 	base_ = base;
-	int rc = ftruncate(fd_.get(), kSegmentSize) != 0 ? -errno : Allocate(sizeof(SegmentHeader));
+	int rc = ftruncate(fd_.get(), kSegmentSize) != 0 ? -errno : map_.Map(fd_.get(), kSegmentSize);
 	if (rc == 0)
-		rc = map_.Map(fd_.get(), kSegmentSize);
+		rc = Allocate(sizeof(SegmentHeader));
 	if (rc != 0) {
 		unlinkat(dir, name, 0);
 		return rc;
 	}
-	header()->base = base;
+	Begin();
+	return 0;
+}
+
+/* Publish: a file without the magic was never finished and holds nothing. */
+void Segment::Begin()
+{
+	header()->base = base_;
 	header()->used.store(sizeof(SegmentHeader), std::memory_order_relaxed);
-	/* Publish: a file without the magic was never finished and holds nothing. */
 	header()->magic.store(kSegmentMagic, std::memory_order_release);
+}
+
+int Segment::Reuse(int dir, uint64_t base)
+{
+	char from[32], to[32];
+
+	Name(base_, from);
+	Name(base, to);
+	/* Killed from here to Begin, it is a file that holds nothing. */
+	header()->magic.store(0, std::memory_order_seq_cst);
+	if (renameat(dir, from, dir, to) != 0)
+		return -errno;
+	base_ = base;
+	Begin();
 	return 0;
 }
 
@@ -108,13 +128,14 @@ int Segment::Allocate(size_t end)
 
 	if (missing == 0)
 		return 0;
-	int rc = posix_fallocate(fd_.get(), static_cast<off_t>(allocated_.load()),
-				 static_cast<off_t>(missing));
-	if (rc != 0)
-		return -rc;
-	/* Saves a page fault per page; older kernels refuse it, which only costs the faults. */
-	if (map_.base())
-		madvise(map_.base() + allocated_, missing, MADV_POPULATE_WRITE);
+	/* Pages in the file and in the mapping at once: no faults. Older kernels do not know it. */
+	if (madvise(map_.base() + allocated_, missing, MADV_POPULATE_WRITE) != 0) {
+		int rc = errno != EINVAL ? ENOSPC :
+					   posix_fallocate(fd_.get(), static_cast<off_t>(allocated_.load()),
+							   static_cast<off_t>(missing));
+		if (rc != 0)
+			return -rc;
+	}
 	allocated_ += missing;
 	return 0;
 }

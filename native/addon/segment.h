@@ -16,7 +16,7 @@
 
 namespace scope {
 
-constexpr size_t kSegmentSize = 16 * 1024 * 1024;
+constexpr size_t kSegmentSize = 4 * 1024 * 1024;
 constexpr size_t kSegmentChunk = 256 * 1024;
 constexpr uint64_t kSegmentMagic = 0x324c4f4f50534353ull; /* "SCSPOOL2" */
 constexpr uint32_t kBatchMagic = 0x48435442u;		  /* "BTCH" */
@@ -69,6 +69,8 @@ class Segment {
 	int Create(int dir, uint64_t base);
 	/* Opens an existing one. -EPROTO: never finished, or not ours. */
 	int Open(int dir, uint64_t base);
+	/* A segment of which nothing is wanted any more becomes the one for `base`, its pages and all. 0 or -errno. */
+	int Reuse(int dir, uint64_t base);
 	void Unlink(int dir) const;
 
 	uint64_t base() const
@@ -91,6 +93,11 @@ class Segment {
 	int Allocate(size_t end);
 	/* Gives pages below `end` back, if enough have gathered. Bytes freed. */
 	size_t Punch(size_t end, size_t least);
+	/* Worth to be used again: written to its end, and no pages were given back. */
+	bool whole() const
+	{
+		return punched_ == 0 && allocated_ > kSegmentSize / 2;
+	}
 	/* Bytes on tmpfs. */
 	size_t held() const
 	{
@@ -100,6 +107,8 @@ class Segment {
 	static void Name(uint64_t base, char (&name)[32]);
 
       private:
+	void Begin();
+
 	Mapping map_;
 	Descriptor fd_;
 	uint64_t base_ = 0;

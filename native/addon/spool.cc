@@ -7,6 +7,7 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include <dirent.h>
@@ -16,6 +17,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 namespace scope {
 namespace {
 
@@ -24,6 +27,8 @@ constexpr size_t kCursorSize = 4096;
 /* Or a quarter of the file system, when that is less. */
 constexpr uint64_t kKeepFree = 64 * 1024 * 1024;
 constexpr uint64_t kLeastBytes = 2 * kBatchMax;
+/* What is committed gives its pages back after so long; a segment that is filled sooner is used again as it is. */
+constexpr uint64_t kKeepNs = kSecond;
 
 std::vector<uint64_t> ListSegments(int dir)
 {
@@ -126,12 +131,25 @@ int Spool::Append()
 {
 	uint64_t base = current_ ? current_->base() + kSegmentSize :
 				   (committed() + kSegmentSize - 1) / kSegmentSize * kSegmentSize;
-	auto segment = std::make_shared<Segment>();
-	int rc = segment->Create(dir_.get(), base);
-
-	if (rc != 0)
-		return rc;
-	held_ += segment->held();
+	std::shared_ptr<Segment> segment;
+	{
+		std::lock_guard<std::mutex> lock(mutex_);
+		segment = std::exchange(spare_, nullptr);
+	}
+	int rc = segment ? segment->Reuse(dir_.get(), base) : -ENOENT;
+	if (rc != 0) {
+		if (segment) {
+			segment->Unlink(dir_.get());
+			held_ -= segment->held();
+		}
+		if (!Fits(kSegmentChunk))
+			return -ENOBUFS;
+		segment = std::make_shared<Segment>();
+		rc = segment->Create(dir_.get(), base);
+		if (rc != 0)
+			return rc;
+		held_ += segment->held();
+	}
 	current_ = segment;
 	std::lock_guard<std::mutex> lock(mutex_);
 	segments_.push_back(segment);
@@ -159,8 +177,6 @@ bool Spool::Fits(size_t need) const
 int Spool::Grow(size_t need)
 {
 	if (!current_ || current_->used() + need > kSegmentSize) {
-		if (!Fits(kSegmentChunk))
-			return -ENOBUFS;
 		int rc = Append();
 		if (rc != 0)
 			return rc;
@@ -181,6 +197,8 @@ BatchHeader *Spool::Reserve(size_t bytes)
 {
 	int rc = Grow(sizeof(BatchHeader) + bytes);
 
+	if (rc != 0)
+		pressed_.store(true, std::memory_order_relaxed);
 	last_error_.store(rc == -ENOBUFS ? 0 : -rc, std::memory_order_relaxed);
 	if (rc != 0)
 		return nullptr;
@@ -270,15 +288,42 @@ void Spool::Commit()
 	committed_.store(position, std::memory_order_release);
 	if (cursor())
 		cursor()->committed.store(position, std::memory_order_release);
+	bool pressed = pressed_.exchange(false, std::memory_order_relaxed);
 	std::lock_guard<std::mutex> lock(mutex_);
 	/* The last one stays: the writer goes on in it. */
 	while (segments_.size() > 1 && segments_.front()->base() + segments_.front()->used() <= position) {
-		segments_.front()->Unlink(dir_.get());
-		held_ -= segments_.front()->held();
+		Retire(segments_.front());
 		segments_.pop_front();
 	}
+	uint64_t now = MonotonicNs();
+	if (!pressed && now - punched_ns_ < kKeepNs)
+		return;
+	punched_ns_ = now;
+	DropSpare();
 	if (!segments_.empty() && position > segments_.front()->base())
 		held_ -= segments_.front()->Punch(position - segments_.front()->base(), kSegmentChunk / 2);
+}
+
+/* Its pages serve the next segment when that comes soon: making new ones costs more than all else here. */
+void Spool::Retire(std::shared_ptr<Segment> segment)
+{
+	if (reading_ == segment)
+		reading_.reset();
+	if (!spare_ && segment->whole()) {
+		spare_ = std::move(segment);
+		return;
+	}
+	segment->Unlink(dir_.get());
+	held_ -= segment->held();
+}
+
+void Spool::DropSpare()
+{
+	if (!spare_)
+		return;
+	spare_->Unlink(dir_.get());
+	held_ -= spare_->held();
+	spare_.reset();
 }
 
 void Spool::ForEach(const std::function<void(const BatchHeader &)> &visit)
@@ -308,6 +353,7 @@ void Spool::Close()
 		segments_.front()->Unlink(dir_.get());
 		segments_.pop_front();
 	}
+	DropSpare();
 	segments_.clear();
 	current_.reset();
 	reading_.reset();

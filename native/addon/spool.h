@@ -95,6 +95,8 @@ class Spool {
 	bool Fits(size_t need) const;
 	int Grow(size_t need);
 	void SkipTo(uint64_t from);
+	void Retire(std::shared_ptr<Segment> segment);
+	void DropSpare();
 	const BatchHeader *BatchAt(uint64_t &position, uint64_t limit);
 	std::shared_ptr<Segment> Find(uint64_t position);
 	Cursor *cursor() const
@@ -110,6 +112,9 @@ class Spool {
 	std::deque<std::shared_ptr<Segment>> segments_;
 	std::shared_ptr<Segment> current_; /* writer: the last of segments_ */
 	std::shared_ptr<Segment> reading_; /* reader: where Peek was last */
+	std::shared_ptr<Segment> spare_;   /* committed; the next one, under mutex_ */
+	uint64_t punched_ns_ = 0;	   /* reader: when pages were given back last */
+	std::atomic<bool> pressed_{false}; /* there was no room: everything is given back at once */
 	std::atomic<uint64_t> committed_{0};
 	std::atomic<uint64_t> taken_{0};
 	std::atomic<uint64_t> visible_{0};

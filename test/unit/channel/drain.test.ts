@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import {readdirSync} from 'node:fs';
+import {readdirSync, statSync} from 'node:fs';
+import {join} from 'node:path';
 import {afterAll, afterEach, beforeAll, beforeEach, describe, expect, it} from 'vitest';
 import {NATIVE} from '../../../src/base/root.js';
 import {type ChannelFolder, LOST, openFolder} from '../../../src/channel/index.js';
@@ -53,6 +54,38 @@ describe('draining', () => {
     await drainAll(folder, checker);
     expect(checker).toMatchObject({wrong: undefined, records: 1_000_000});
     expect(only(folder).lost()[LOST.TORN]).toBe(0);
+  });
+
+  it('uses the memory of what is committed again', async () => {
+    folder.start(() => {});
+    const rounds = 16;
+    const count = 20_000;
+    const ops = Array.from({length: rounds}, () => [`write:${count}:100`, 'pause']).flat();
+    const child = children.start(writer, [dir, ...ops]);
+    const names = new Set<string>();
+    const files = new Set<number>();
+    let records = 0;
+    for (let round = 1; round <= rounds; round++) {
+      // The numbers begin anew in each round.
+      const checker = new Checker();
+      await until(() => {
+        drain(folder, checker);
+        folder.commit();
+        return checker.records === count;
+      }, 'the records');
+      expect(checker.wrong).toBeUndefined();
+      records += checker.records;
+      for (const name of readdirSync(join(dir, 'spool')).filter((file) => file.endsWith('.seg'))) {
+        names.add(name);
+        files.add(statSync(join(dir, 'spool', name)).ino);
+      }
+      await child.paused();
+      child.goOn();
+    }
+    expect(records).toBe(rounds * count);
+    expect(names.size).toBeGreaterThan(4);
+    expect(files.size).toBeLessThan(names.size);
+    expect(folder.stats().spoolBytes).toBeLessThan(12 * 1024 * 1024);
   });
 
   it('keeps the order of a thread that spills into other rings', async () => {
