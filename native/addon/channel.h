@@ -87,6 +87,11 @@ class Channel {
 	 * something was left there, or when told to. An unfinished record shows in a thorough look only.
 	 */
 	bool Changed(bool thorough);
+	/* The count of records with which Changed() will say no again; UINT64_MAX: there is none. Drain thread. */
+	uint64_t Settled() const
+	{
+		return left_ ? UINT64_MAX : seen_;
+	}
 
 	/* Sums over the shards. */
 	void Counters(double *out) const;

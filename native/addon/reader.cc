@@ -141,7 +141,8 @@ void Reader::Scan()
 {
 	std::lock_guard<std::mutex> lock(mutex_);
 
-	Housekeep(MonotonicNs(), true);
+	if (Housekeep(MonotonicNs(), true))
+		ended_.store(true, std::memory_order_release);
 }
 
 std::vector<std::shared_ptr<Channel>> Reader::Arrivals()
@@ -179,7 +180,8 @@ void Reader::Run()
 			if (working_version_ != version_)
 				Adopt();
 		}
-		news |= Pass(now, news || rung, again);
+		bool all = ended_.exchange(false, std::memory_order_acquire);
+		news |= Pass(now, all || news || rung, again);
 		Beat(now);
 		/* After the first pass: until then a writer whose rings are full waits for us. */
 		hub_.get()->relay_pid.store(getpid(), std::memory_order_relaxed);
@@ -194,8 +196,10 @@ void Reader::Run()
 void Reader::Adopt()
 {
 	working_.clear();
-	for (const auto &channel : channels_)
-		working_.push_back({channel, channel->active_ns});
+	for (const auto &channel : channels_) {
+		const struct sc_header *header = channel->header();
+		working_.push_back({channel, header ? &header->records : nullptr, UINT64_MAX, channel->active_ns});
+	}
 	working_version_ = version_;
 }
 
@@ -216,7 +220,11 @@ bool Reader::Pass(uint64_t now_ns, bool all, bool &again)
 		Working &one = working_[at];
 		if (!all && at % kColdPasses != pass % kColdPasses && now_ns - one.active_ns > kColdNs)
 			continue;
-		if (!PassOne(*one.channel, now_ns, again))
+		if (!all && one.Idle())
+			continue;
+		bool had = PassOne(*one.channel, now_ns, again);
+		one.seen = one.channel->Settled();
+		if (!had)
 			continue;
 		one.active_ns = one.channel->active_ns = now_ns;
 		news = true;

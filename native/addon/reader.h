@@ -128,7 +128,16 @@ class Reader {
 
 	struct Working {
 		std::shared_ptr<Channel> channel;
-		uint64_t active_ns; /* when it last had something */
+		const std::atomic<uint64_t> *records; /* of its header; nullptr: it has none */
+		uint64_t seen;			      /* their value when nothing was left; UINT64_MAX: look closer */
+		uint64_t active_ns;		      /* when it last had something */
+
+		/* One cache line tells that there is nothing, where nobody has ended. */
+		bool Idle() const
+		{
+			/* Pairs as in Channel::Changed. */
+			return records && records->load(std::memory_order_acquire) == seen;
+		}
 	};
 	std::vector<Working> working_; /* the thread's copy of channels_ */
 	uint64_t working_version_ = 0;
@@ -140,6 +149,7 @@ class Reader {
 	std::function<void()> wake_;
 	std::thread thread_;
 	std::atomic<bool> stop_{false};
+	std::atomic<bool> ended_{false}; /* by a look of the consumer: the next pass is for all */
 	std::atomic<uint64_t> touched_ns_{0};
 	std::atomic<uint64_t> endings_{0};
 	std::atomic<uint64_t> passes_{0};

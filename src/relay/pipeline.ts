@@ -86,6 +86,9 @@ const OPEN_LEAST = 8;
 const NOTES = 100;
 /** Living processes up to this many are sampled between reports, so that one that is killed has fresh figures. */
 const REFRESHED = 64;
+/** Reports of one tick, where not more are due each second: what is made at once lives long enough to be an old object. */
+const REPORTS = 64;
+const REPORTS_MARGIN = 1.25;
 
 export class Pipeline {
   readonly #folder: ChannelFolder;
@@ -118,6 +121,7 @@ export class Pipeline {
   readonly #run = new LineRun();
   readonly #stats: PipelineStats = {seen: 0, live: 0, records: 0, lost: {}};
   #changed = false;
+  #reportsAtOnce = REPORTS;
   /** What is not seen and why, for people. */
   readonly notes = new Set<string>();
 
@@ -172,18 +176,30 @@ export class Pipeline {
     return ready();
   }
 
-  /** Reports of the periods that are over, notices, fresh samples: about once a second. */
+  /**
+   * Reports of the periods that are over, notices, fresh samples: about once a second. Of many processes that began at once some
+   * report later at first, and from then on at another moment than the others.
+   */
   tick(): void {
     const now = this.#now();
     this.#noticeLosses(now);
     const refreshing = this.#images.size <= REFRESHED;
+    let reports = 0;
+    let perSecond = 0;
     for (const running of this.#images.values()) {
       const {image} = running;
-      const due = now - image.reportedAt >= image.settings.summaryPeriod;
+      const {summaryPeriod} = image.settings;
+      perSecond += 1 / summaryPeriod;
+      const due = now - image.reportedAt >= summaryPeriod && reports < this.#reportsAtOnce;
       if ((!due && !refreshing) || image.channel.ended) continue;
-      if (due) running.report(now, false);
-      else running.process.refresh();
+      if (!due) {
+        running.process.refresh();
+        continue;
+      }
+      reports += 1;
+      running.report(now, false);
     }
+    this.#reportsAtOnce = Math.max(REPORTS, Math.ceil(perSecond * REPORTS_MARGIN));
     this.#handOver();
   }
 

@@ -133,6 +133,28 @@ describe('the life of a process', () => {
     expect(relay.metrics('fs.seek').map((m) => m.value)).toEqual([5, 2]);
   });
 
+  it('reports of many processes that began at once are spread over the period, none is left out', () => {
+    const relay = testRelay();
+    const channels = Array.from({length: 500}, (_, i) => relay.folder.add(memoryChannel(i + 1)));
+    relay.run();
+    const reports: number[] = [];
+    const ticks = (count: number, from: number) => {
+      for (let i = 0; i < count; i++) {
+        for (const channel of channels) channel.counter[COUNTER.FS_SEEK]! += 1;
+        relay.records.length = 0;
+        relay.time = EPOCH + from + i;
+        relay.pipeline.tick();
+        reports.push(relay.metrics('fs.seek').length);
+      }
+    };
+    ticks(40, 11);
+    // What was counted in 40 ticks was reported but for what came since the last report of each.
+    expect(Math.max(...reports)).toBeLessThanOrEqual(64);
+    const late = reports.slice(20);
+    expect(late.slice(0, 10).reduce((a, b) => a + b)).toBe(500);
+    expect(late.slice(10).reduce((a, b) => a + b)).toBe(500);
+  });
+
   it('goes on after a relay that was killed without saying anything twice', () => {
     const first = testRelay();
     const channel = first.folder.add(memoryChannel(1));
