@@ -5,8 +5,9 @@ import type {ChannelFolder} from '../channel/index.js';
 import type {SessionWriter} from '../session/index.js';
 import {folderNotes} from './notes.js';
 import type {Outputs} from './outputs.js';
-import {AT_ONCE, type Patience, sessionPatience} from './patience.js';
+import {type Patience, sessionPatience} from './patience.js';
 import type {Pipeline} from './pipeline.js';
+import type {SendTurns} from './turns.js';
 
 /** Between two looks at what is over, due or to be committed. */
 const BEAT_MS = 50;
@@ -19,6 +20,8 @@ const COMMIT_MS = 200;
 const MOST_MS = 2000;
 const IDLE_COMMIT_MS = 50;
 const TICK_MS = 1000;
+/** A slice of reading where destinations want the loop, too. */
+const BETWEEN_SENDS = {budgetMs: 8, napMs: 0};
 /** Beats without any process until the session is over: a new image may be on its way. */
 const QUIET_BEATS = 6;
 
@@ -29,6 +32,7 @@ export interface LoopParts {
   pipeline: Pipeline;
   writer: SessionWriter;
   outputs: Outputs | undefined;
+  turns: SendTurns | undefined;
   /** Whether the session's own process lives, also one that cannot be scoped. */
   rootLives: () => boolean;
   /** Called when destinations that block hold up a session whose processes have all ended, after `patienceMs`. */
@@ -47,7 +51,8 @@ export class SessionLoop {
   #more = false;
   #quiet = 0;
   #heldSince = Date.now();
-  #committed = 0;
+  /** The first commit is due at once, but not late. */
+  #committed = Date.now() - COMMIT_MS;
   #interval = COMMIT_MS;
   #ticked = Date.now();
   #passed = 0;
@@ -102,7 +107,7 @@ export class SessionLoop {
     }
   }
 
-  /** A pass after so long, unless one is on its way. */
+  /** A pass after so long, or when sends that are behind had their turn; unless one is on its way. */
   #schedule(ms: number): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -110,13 +115,15 @@ export class SessionLoop {
       this.#scheduled = false;
       this.#guard(() => this.#pass());
     };
-    if (ms <= 0) setImmediate(run);
+    const {turns} = this.#parts;
+    if (turns !== undefined) turns.afterSends(run);
+    else if (ms <= 0) setImmediate(run);
     else setTimeout(run, ms);
   }
 
   #pass(): void {
     const {pipeline} = this.#parts;
-    const {budgetMs, napMs} = this.#patience?.step() ?? AT_ONCE;
+    const {budgetMs, napMs} = this.#patience?.step() ?? BETWEEN_SENDS;
     this.#more = pipeline.pass(budgetMs);
     this.#passed = performance.now();
     if (this.#more) this.#schedule(napMs);

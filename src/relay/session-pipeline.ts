@@ -23,6 +23,7 @@ import type {Outputs} from './outputs.js';
 import {Pipeline, type Sink} from './pipeline.js';
 import {destinationsOf, SessionLoop} from './session-loop.js';
 import {NEW_STATE, type RelayState, type StateFiles} from './state.js';
+import {SendTurns} from './turns.js';
 
 /** What src/relay/session.ts has opened. */
 export interface SessionParts {
@@ -62,10 +63,13 @@ export async function runPipeline(parts: SessionParts): Promise<'over' | 'stoppe
   try {
     let waits = true;
     const ready = () => !waits || (outputs?.ready() ?? true);
+    // The session's own files wait as well.
+    const turns = outputs && new SendTurns(outputs, folder, () => true, PATIENCE);
+    const pressed = () => waits && turns?.pressed === true;
     const pipeline = new Pipeline({
       folder,
       settings: settingsSource(config),
-      sink: {...sessionSink(writer, states, outputs), ready},
+      sink: {...sessionSink(writer, states, outputs), ready, pressed},
       state: saved ?? NEW_STATE,
     });
     if (isGone(workdir, folder)) appendFileSync(join(folder.dir, FILES.notes), `${GONE}\n`);
@@ -75,7 +79,7 @@ export async function runPipeline(parts: SessionParts): Promise<'over' | 'stoppe
     const patienceMs = config.relay.stop_timeout;
     const rootLives = watchRoot(workdir);
     const how = await new SessionLoop({
-      ...{folder, wake, pipeline, writer, outputs},
+      ...{folder, wake, pipeline, writer, outputs, turns},
       ...{rootLives, goOn, patienceMs},
     }).run();
     if (how === 'over') {
@@ -90,6 +94,9 @@ export async function runPipeline(parts: SessionParts): Promise<'over' | 'stoppe
     if (outputs) writer.setStatus({destinations: destinationsOf(outputs)});
   }
 }
+
+/** Turns that sends may leave unused while the session's own files wait: a second, and people do not notice. */
+const PATIENCE = 100;
 
 /** The channels were in another mount namespace (native/launch/far.c), which went before all was read. */
 const GONE =

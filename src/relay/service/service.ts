@@ -22,6 +22,7 @@ import type {Log} from '../log.js';
 import {folderNotes} from '../notes.js';
 import {Outputs} from '../outputs.js';
 import {Pipeline, type Sink} from '../pipeline.js';
+import {SendTurns} from '../turns.js';
 import {type Admin, startAdmin} from './admin.js';
 import {createSelfMetrics, selfProcess} from './self.js';
 import {ChangingSettings, processPartsDiffer} from './settings.js';
@@ -40,15 +41,8 @@ const COMMIT_SHARE = 200;
 /** In the middle of a batch it may come so much later. */
 const COMMIT_PATIENCE_MS = 1000;
 const PASS_MS = 8;
-/**
- * Reading is faster than sending. While a queue is a quarter full and its destination takes records, sends get the loop:
- * a burst then waits in the spool instead of being dropped from the queue. They keep it as long as they use it; when the
- * loop is mostly idle it is the peer that is slow, and after a few turns reading goes on, so that the others do not wait
- * for it.
- */
-const SEND_TURNS = 5;
-const SEND_TURN_MS = 10;
-const BUSY = 0.3;
+/** Turns that sends may leave unused while other destinations wait. */
+const PATIENCE = 5;
 /** No channel has this number. */
 const SELF_KEY = -1;
 
@@ -85,15 +79,13 @@ export class RelayService {
   #passing = false;
   #again = false;
   #commitAt = 0;
-  #turns = 0;
+  #turns!: SendTurns;
   #reported = 0;
   #reloading: Promise<void> | undefined;
   /** A reload has changed what processes may be told apart by. */
   #retagged = false;
   /** Asked for in this slice. */
   #batches = 0;
-  /** This slice began although a destination is behind: the peer is slow, and the others do not wait for it. */
-  #forced = false;
   #selfMetrics = createSelfMetrics(selfProcess(SELF_KEY, this.#started.getTime() / 1000));
   #statusFailed = false;
   /** Notes that the log has. */
@@ -185,8 +177,9 @@ export class RelayService {
       logsOf: (process) => this.#outputs.logsOf(process),
       commit: (position, state) => this.#positions?.save({position, state}),
       ready: () => this.#takesMore(),
-      pressed: () => !this.#forced && this.#state === 'running' && this.#outputs.pressed(),
+      pressed: () => this.#state === 'running' && this.#turns.pressed,
     };
+    this.#turns = new SendTurns(this.#outputs, this.#folder, () => this.#outputs.waits(), PATIENCE);
     this.#pipeline = new Pipeline({
       folder: this.#folder,
       settings: this.#settings,
@@ -219,7 +212,6 @@ export class RelayService {
     if (this.#state === 'stopped') return;
     let more = false;
     this.#batches = 0;
-    this.#forced = this.#outputs.pressed();
     try {
       more = this.#pipeline.pass(PASS_MS) || this.#outputs.pressed();
       this.#commitWhenDue();
@@ -236,27 +228,8 @@ export class RelayService {
     const next = (): void => this.#slice();
     if (more && !this.#outputs.ready()) {
       void this.#outputs.whenReady().then(() => setImmediate(next));
-    } else if (more && this.#outputs.pressed() && this.#hasPatience() && this.#spoolHasRoom()) {
-      const before = performance.eventLoopUtilization();
-      setTimeout(() => {
-        const busy = performance.eventLoopUtilization(before).utilization > BUSY;
-        this.#turns = busy ? 0 : this.#turns + 1;
-        this.#later(more);
-      }, SEND_TURN_MS);
-    } else {
-      this.#turns = 0;
-      setImmediate(next);
-    }
-  }
-
-  /** Whether nobody but who is behind needs the next records, or they come soon enough. */
-  #hasPatience(): boolean {
-    return this.#turns < SEND_TURNS || !this.#outputs.waits();
-  }
-
-  #spoolHasRoom(): boolean {
-    const {spooled, spoolMax} = this.#folder.stats();
-    return spooled < spoolMax / 2;
+    } else if (more) this.#turns.afterSends(next);
+    else setImmediate(next);
   }
 
   /** A commit takes the rest of a batch, which a queue may have no room for: it waits for its end, within limits. */

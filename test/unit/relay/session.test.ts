@@ -135,6 +135,26 @@ describe('a configured session', () => {
   });
 });
 
+describe('a session with a burst that its destination has no room for at once', () => {
+  it('sends all that it stores', async () => {
+    const file = join(scoped.home, 'out.yml');
+    const out = join(scoped.home, 'out.ndjson');
+    writeFileSync(
+      file,
+      `exporters: {out: {type: file, path: "${out}", queue: {max_bytes: 256KiB}}}
+event: {format: {maxeventpersec: 0}}
+routes: [{match: {kind: event, sourcetype: fs}, to: [out]}]`,
+    );
+    const loop = 'for ((i = 0; i < 15000; i++)); do : < /etc/passwd; done';
+    const workdir = await scoped.runWhole('-u', file, '--', '/bin/bash', '-c', loop);
+    const stored = linesOf(workdir, 'events.json').filter((line) => line.includes('"sourcetype":"fs"'));
+    expect(stored.length).toBeGreaterThan(5000);
+    expect(readFileSync(out, 'utf8').split('\n').filter(Boolean).length).toBe(stored.length);
+    const {out: books} = readStatus(workdir)!.destinations as Record<string, unknown>;
+    expect(books).toMatchObject({sent: stored.length, dropped: {queue_full: 0, stopped: 0}});
+  });
+});
+
 describe('a session whose destination is down and asks to wait', () => {
   it('is stored whole and ends', async () => {
     const file = join(scoped.home, 'down.yml');
