@@ -12,6 +12,11 @@ import {createHecEncoder, type Piece} from './encode.js';
 
 /** Older collectors take a megabyte. */
 const PIECE_BYTES = 800 * 1024;
+/**
+ * An indexer may take far longer than a request may. After this time what it should acknowledge is taken to be lost, as by its
+ * restart: Splunk's own forwarders wait as long.
+ */
+const ACK_PATIENCE_MS = 300_000;
 /** What is wrong here or there and will be mended, rather than wrong with the data. */
 const MENDABLE = new Set([401, 403, 404]);
 
@@ -22,6 +27,8 @@ interface Progress {
   reason: string | undefined;
   /** Acknowledgements still awaited. */
   acks: number[];
+  /** Clock.now() when the first of them was asked for. */
+  since: number;
 }
 
 interface HecAnswer {
@@ -39,6 +46,8 @@ function parseAnswer({body}: HttpAnswer): HecAnswer {
     return {};
   }
 }
+
+const NO_ACKS = 'the token has no indexer acknowledgement: events count as sent without it';
 
 /** What is left of a piece after object number `index`. */
 function after(piece: Piece, index: number): Piece | undefined {
@@ -94,7 +103,11 @@ export function createExporter(config: SplunkExporterConfig, context: ExporterCo
     const parsed = parseAnswer(answer);
     if (result === undefined) {
       state.pieces.shift();
-      if (config.acknowledge && parsed.ackId !== undefined) state.acks.push(parsed.ackId);
+      if (config.acknowledge && parsed.ackId === undefined) state.reason = NO_ACKS;
+      else if (config.acknowledge) {
+        if (state.acks.length === 0) state.since = context.clock.now();
+        state.acks.push(parsed.ackId!);
+      }
       return undefined;
     }
     // Everything before the object it names was taken.
@@ -122,14 +135,14 @@ export function createExporter(config: SplunkExporterConfig, context: ExporterCo
       signal.addEventListener('abort', done);
       if (signal.aborted) done();
     });
-    if (signal.aborted) throw new Error('the indexer did not acknowledge in time');
+    if (signal.aborted) throw new Error('the indexer has not acknowledged yet');
   }
 
   async function awaitAcks(state: Progress, signal: AbortSignal): Promise<SendResult | undefined> {
     while (state.acks.length > 0) {
       const answer = await post(ackUrl, Buffer.from(JSON.stringify({acks: state.acks})), signal);
       const result = refused(answer);
-      if (result !== undefined) return {outcome: 'retryable', reason: result.reason};
+      if (result !== undefined) return {...result, outcome: 'retryable'};
       const {acks = {}} = parseAnswer(answer);
       state.acks = state.acks.filter((id) => acks[String(id)] !== true);
       if (state.acks.length > 0) await pause(signal);
@@ -145,7 +158,7 @@ export function createExporter(config: SplunkExporterConfig, context: ExporterCo
       if (progress?.batch !== batch) {
         const {pieces, invalid} = encoder.encode(batch, PIECE_BYTES);
         const reason = invalid > 0 ? 'values that are no numbers' : undefined;
-        progress = {batch, pieces, rejected: invalid, reason, acks: []};
+        progress = {batch, pieces, rejected: invalid, reason, acks: [], since: 0};
       }
       const state = progress;
       try {
@@ -154,11 +167,13 @@ export function createExporter(config: SplunkExporterConfig, context: ExporterCo
           if (result !== undefined) return result;
         }
         const result = await awaitAcks(state, signal);
-        if (result !== undefined) throw new Error((result as {reason: string}).reason);
+        if (result !== undefined) return result;
       } catch (error) {
-        // Not acknowledged means not indexed: all of it once more.
-        if (state.acks.length > 0) progress = undefined;
         return {outcome: 'retryable', reason: (error as Error).message};
+      } finally {
+        // Not acknowledged means not indexed: all of it once more.
+        const late = context.clock.now() - state.since >= ACK_PATIENCE_MS;
+        if (state.acks.length > 0 && late) progress = undefined;
       }
       progress = undefined;
       const reason = state.reason === undefined ? {} : {reason: state.reason};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // HEC: forms of events and metrics, templates, one bad event, acknowledgement that does not come.
 import {afterEach, expect, test} from 'vitest';
+import {type Clock, systemClock} from '../../../../src/base/clock.js';
 import type {SplunkExporterConfig} from '../../../../src/config/types.js';
 import type {Exporter} from '../../../../src/delivery/exporter.js';
 import {createExporter} from '../../../../src/exporters/splunk/index.js';
@@ -16,6 +17,7 @@ afterEach(async () => {
 async function make(
   change: Partial<SplunkExporterConfig> = {},
   usual?: Parameters<typeof startHttpPeer>[1],
+  clock: Clock = systemClock,
 ): Promise<{exporter: Exporter; peer: HttpPeer}> {
   const peer = await startHttpPeer(0, usual);
   ends.push(() => peer.close());
@@ -35,7 +37,7 @@ async function make(
       compression: 'none',
       ...change,
     },
-    makeContext(),
+    makeContext({clock}),
   );
   ends.push(() => exporter.stop());
   return {exporter, peer};
@@ -105,22 +107,48 @@ test('a wrong token is waited for, a wrong index is not', async () => {
   expect(await exporter.send(batch, NEVER)).toMatchObject({rejected: 1, reason: /Incorrect index/});
 });
 
-test('what is not acknowledged is sent again', async () => {
+test('what is not acknowledged is asked for again, and sent again after five minutes', async () => {
   let indexed = false;
   let ids = 5;
-  const {exporter, peer} = await make({acknowledge: true}, ({url, body}) => {
-    if (url.endsWith('/event')) return {status: 200, body: JSON.stringify({code: 0, ackId: ids++})};
-    const {acks} = JSON.parse(body.toString()) as {acks: number[]};
-    return {status: 200, body: JSON.stringify({acks: Object.fromEntries(acks.map((id) => [id, indexed]))})};
-  });
+  let now = 1000;
+  const clock = {...systemClock, now: () => now};
+  const {exporter, peer} = await make(
+    {acknowledge: true},
+    ({url, body}) => {
+      if (url.endsWith('/event')) return {status: 200, body: JSON.stringify({code: 0, ackId: ids++})};
+      const {acks} = JSON.parse(body.toString()) as {acks: number[]};
+      return {status: 200, body: JSON.stringify({acks: Object.fromEntries(acks.map((id) => [id, indexed]))})};
+    },
+    clock,
+  );
   const batch = [makeEvent()];
+  const sent = () => peer.requests.filter(({url}) => url.endsWith('/event')).length;
+  for (const later of [0, 299_000]) {
+    now += later;
+    expect(await exporter.send(batch, AbortSignal.timeout(100))).toMatchObject({outcome: 'retryable'});
+    expect(sent()).toBe(1);
+  }
+  // A question that is refused is no answer.
+  peer.replies.push({status: 503, headers: {'retry-after': '2'}});
+  expect(await exporter.send(batch, NEVER)).toMatchObject({outcome: 'retryable', afterMs: 2000});
+  expect(sent()).toBe(1);
+  now += 1000;
   expect(await exporter.send(batch, AbortSignal.timeout(100))).toMatchObject({outcome: 'retryable'});
   indexed = true;
-  expect(await exporter.send(batch, NEVER)).toMatchObject({outcome: 'success'});
-  expect(peer.requests.filter(({url}) => url.endsWith('/event'))).toHaveLength(2);
+  expect(await exporter.send(batch, NEVER)).toMatchObject({outcome: 'success', rejected: 0});
+  expect(sent()).toBe(2);
   const last = peer.requests.at(-1)!;
   expect(last.url).toMatch(/\/ack\?channel=[0-9a-f-]{36}$/);
   expect(last.body.toString()).toBe('{"acks":[6]}');
+});
+
+test('says that there are no acknowledgements', async () => {
+  const {exporter} = await make({acknowledge: true}, () => ({status: 200, body: '{"code":0}'}));
+  expect(await exporter.send([makeEvent()], NEVER)).toMatchObject({
+    outcome: 'success',
+    rejected: 0,
+    reason: /no indexer acknowledgement/,
+  });
 });
 
 test('large batches are cut at objects', async () => {
