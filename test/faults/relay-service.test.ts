@@ -5,6 +5,7 @@ import {existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, 
 import {createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {setTimeout as delay} from 'node:timers/promises';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
 import {NATIVE, ROOT} from '../../src/base/root.js';
 import type {ServiceStatus} from '../../src/relay/service/status.js';
@@ -104,6 +105,21 @@ describe('scope relay', () => {
     expect(await one.end('SIGTERM')).toBe(0);
     expect(one.log()).toMatch(/relay stopped/);
     expect(balanced()).toBe(true);
+  });
+
+  it('writes its status when it says something else, and now and then as a sign of life', async () => {
+    await relay(`exporters: {out: {type: file, path: DIR/out}}\n${CONSOLE}`);
+    await expect.poll(() => status().state, WAIT).toBe('running');
+    let updated = '';
+    const isSame = async () => {
+      ({updated} = status());
+      await delay(2500);
+      return status().updated === updated;
+    };
+    await expect.poll(isSame, WAIT).toBe(true);
+    await expect.poll(() => status().updated, WAIT).not.toBe(updated);
+    app('echo line');
+    await expect.poll(() => status().exporters[0]!.sent, WAIT).toBe(1);
   });
 
   it('loses nothing over kill -9 at any point with a disk queue', async () => {

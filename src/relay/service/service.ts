@@ -31,6 +31,8 @@ import {hubIdentity, Positions} from './state-file.js';
 import {isAlive, readStatus, type ServiceStatus, writeStatus} from './status.js';
 
 const TICK_MS = 1000;
+/** A status in which nothing changes is written this often: whoever reads it sees that we live. */
+const STATUS_MS = 5000;
 /**
  * What was routed becomes valid for good this often: a killed relay repeats no more than this. With many processes a save
  * takes longer, and comes less often: at most one part in COMMIT_SHARE of the time goes there.
@@ -88,6 +90,9 @@ export class RelayService {
   #batches = 0;
   #selfMetrics = createSelfMetrics(selfProcess(SELF_KEY, this.#started.getTime() / 1000));
   #statusFailed = false;
+  /** The last status that was written, and when it is written again although it says the same. */
+  #said = '';
+  #statusAt = 0;
   /** Notes that the log has. */
   #noted = 0;
 
@@ -278,10 +283,17 @@ export class RelayService {
   }
 
   async #writeStatus(): Promise<void> {
+    const status = this.status();
+    // The size of memory always differs a little.
+    const said = JSON.stringify({...status, updated: '', memory: 0});
+    if (said === this.#said && performance.now() < this.#statusAt) return;
+    this.#said = said;
+    this.#statusAt = performance.now() + STATUS_MS;
     try {
-      await writeStatus(this.#options.stateDir, this.status());
+      await writeStatus(this.#options.stateDir, status);
       this.#statusFailed = false;
     } catch (error) {
+      this.#statusAt = 0;
       if (!this.#statusFailed)
         this.#options.log.warning(`cannot write the status: ${(error as Error).message}`);
       this.#statusFailed = true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What a running relay service says of itself; written to `state_dir`/status.json once a second, and served on request. */
+/** What a running relay service says of itself; written to `state_dir`/status.json once a second while it changes, and served on request. */
 import {readFileSync} from 'node:fs';
 import {rename, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
