@@ -29,8 +29,10 @@ interface Saved {
   http2: [object: number, connection: SavedHttp2][];
 }
 
+const NO_BYTES = new DataView(new ArrayBuffer(0));
+
 interface LastHead {
-  bytes: Buffer;
+  bytes: DataView;
   parsed: Parsed | undefined;
 }
 
@@ -42,8 +44,8 @@ class HttpSource implements Source {
   /** Head → what it says; undefined: no head. */
   readonly #heads = new Map<string, Parsed | undefined>();
 
-  readonly #sent: LastHead = {bytes: Buffer.alloc(0), parsed: undefined};
-  readonly #received: LastHead = {bytes: Buffer.alloc(0), parsed: undefined};
+  readonly #sent: LastHead = {bytes: NO_BYTES, parsed: undefined};
+  readonly #received: LastHead = {bytes: NO_BYTES, parsed: undefined};
 
   constructor(image: Image) {
     this.#image = image;
@@ -165,7 +167,7 @@ class HttpSource implements Source {
     const last = record.flags & REC_FLAG.TX ? this.#sent : this.#received;
     if (record.holds(last.bytes)) return last.parsed;
     last.parsed = this.#find(record);
-    last.bytes = Buffer.from(record.data());
+    last.bytes = new DataView(Uint8Array.from(record.data()).buffer);
     return last.parsed;
   }
 

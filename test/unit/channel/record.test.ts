@@ -81,6 +81,21 @@ describe('RecordCursor', () => {
     expect(cursor.text()).toBe('/tmp/x');
   });
 
+  it('knows the bytes behind a struct', () => {
+    const M = OFFSETS.message.size!;
+    for (const length of [0, 1, 3, 4, 7, 8, 31]) {
+      const head = Uint8Array.from({length}, (_, i) => i + 1);
+      const cursor = at(record({type: REC.HTTP1, payload: Buffer.concat([Buffer.alloc(M), head])}));
+      expect(cursor.holds(new DataView(head.buffer))).toBe(true);
+      expect(cursor.holds(new DataView(new ArrayBuffer(length + 1)))).toBe(false);
+      for (let i = 0; i < length; i++) {
+        const other = head.slice();
+        other[i]! ^= 0x80;
+        expect(cursor.holds(new DataView(other.buffer))).toBe(false);
+      }
+    }
+  });
+
   it('finds the close behind the connection', () => {
     const payload = Buffer.alloc(N.size + C.size);
     payload.writeUInt16LE(8080, N.remote_port);
