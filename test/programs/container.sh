@@ -32,7 +32,7 @@ pivot_root . old
 umount -l /old
 rmdir /old
 ! has noproc || umount -l /proc
-! has ro || mount -o remount,ro / 2>/dev/null || true
+! has ro || mount -o remount,bind,ro /
 command=/own/${1##*/}
 shift
 exec "$command" "$@"

@@ -2,6 +2,7 @@
 // Processes with mounts, a root, pids, users and a network of their own: attach from outside, launch, children.
 import {spawnSync} from 'node:child_process';
 import {chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {userInfo} from 'node:os';
 import {dirname, join} from 'node:path';
 import {afterEach, describe, expect, test} from 'vitest';
 import {readStatus} from '../../src/session/index.js';
@@ -103,7 +104,7 @@ describe.skipIf(reason !== undefined)('a process in a container', () => {
       groupname: 'boxers',
     });
     const ps = lines(scope.run(['ps', '-j']).stdout).map((line) => JSON.parse(line) as {pid: number});
-    expect(ps).toContainEqual(expect.objectContaining({pid: container.pid, user: 'root'}));
+    expect(ps).toContainEqual(expect.objectContaining({pid: container.pid, user: userInfo().username}));
     const inspected = JSON.parse(scope.run(['inspect', String(container.pid)]).stdout);
     expect(inspected.process).toMatchObject({pid: 1, hostPid: container.pid, state: 'live'});
     expect(inspected.interfaces).toMatchObject([{name: 'session', connected: true}]);

@@ -25,8 +25,11 @@ export function noContainers(user?: number): string | undefined {
   return out.status === 0 ? undefined : `unshare: ${out.stderr.trim() || out.error?.message}`;
 }
 
+/** What makes us root where we are not. */
+export const AS_ROOT = process.getuid!() === 0 ? [] : ['--user', '--map-root-user'];
+
 function unshare(user: number | undefined, argv: string[]): [string, string[]] {
-  const own = user === undefined && process.getuid!() === 0 ? [] : ['--user', '--map-root-user'];
+  const own = user === undefined ? AS_ROOT : ['--user', '--map-root-user'];
   const words = [...own, '--mount', '--pid', '--net', '--fork', '--kill-child', ...argv];
   if (user === undefined || user === process.getuid!()) return ['unshare', words];
   const ids = [`--reuid=${user}`, `--regid=${user}`, '--clear-groups'];

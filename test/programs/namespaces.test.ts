@@ -5,7 +5,7 @@ import {mkdirSync, readFileSync, rmSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {afterEach, describe, expect, test} from 'vitest';
 import {type Ran, Scope, waitFor} from '../helpers/scope.js';
-import {noContainers} from './container.js';
+import {AS_ROOT, noContainers} from './container.js';
 import {cleanup, launcher, makeDir, program} from './support.js';
 import {Told} from './told.js';
 
@@ -49,7 +49,8 @@ describe.skipIf(noContainers() !== undefined)('a command that makes namespaces',
   test.each(kinds)('of its own: %s; what runs there is seen', (_, flags) => {
     const scope = newScope();
     const sh = `${program('opener')} /etc/group; ${program('opener', 'static')} /etc/group; exec ${program('opener')} /etc/group`;
-    const ran = scope.run(['unshare', ...flags, 'sh', '-c', sh]);
+    const own = flags.includes('--user') ? [] : AS_ROOT;
+    const ran = scope.run(['unshare', ...own, ...flags, 'sh', '-c', sh]);
     expect(ran).toMatchObject({status: 0, stderr: ''});
     const seen = opened(scope, '/etc/group');
     expect(seen.map((e) => e.proc).sort()).toEqual(['opener.glibc', 'opener.glibc', 'opener.static']);
@@ -59,7 +60,10 @@ describe.skipIf(noContainers() !== undefined)('a command that makes namespaces',
   test('with another /dev/shm runs as always, and the session says that it is not seen', () => {
     const scope = newScope();
     const sh = `mount -t tmpfs none /dev/shm && exec ${program('opener')} /etc/group`;
-    expect(scope.run(['unshare', '--mount', 'sh', '-c', sh])).toMatchObject({status: 0, stderr: ''});
+    expect(scope.run(['unshare', ...AS_ROOT, '--mount', 'sh', '-c', sh])).toMatchObject({
+      status: 0,
+      stderr: '',
+    });
     expect(opened(scope, '/etc/group')).toEqual([]);
     expect(scope.run(['hist', '-i', '1']).stdout).toContain('does not reach the channels');
   });
@@ -68,6 +72,7 @@ describe.skipIf(noContainers() !== undefined)('a command that makes namespaces',
     const scope = newScope();
     const script = join(import.meta.dirname, 'container.sh');
     const words = [
+      ...AS_ROOT,
       '--mount',
       '--pid',
       '--fork',
