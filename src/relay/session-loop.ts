@@ -5,7 +5,7 @@ import type {ChannelFolder} from '../channel/index.js';
 import type {SessionWriter} from '../session/index.js';
 import {folderNotes} from './notes.js';
 import type {Outputs} from './outputs.js';
-import {type Patience, sessionPatience} from './patience.js';
+import {AT_ONCE, type Patience, sessionPatience} from './patience.js';
 import type {Pipeline} from './pipeline.js';
 import type {SendTurns} from './turns.js';
 
@@ -122,8 +122,8 @@ export class SessionLoop {
   }
 
   #pass(): void {
-    const {pipeline} = this.#parts;
-    const {budgetMs, napMs} = this.#patience?.step() ?? BETWEEN_SENDS;
+    const {pipeline, turns} = this.#parts;
+    const {budgetMs, napMs} = this.#patience?.step() ?? (turns?.forced ? AT_ONCE : BETWEEN_SENDS);
     this.#more = pipeline.pass(budgetMs);
     this.#passed = performance.now();
     if (this.#more) this.#schedule(napMs);

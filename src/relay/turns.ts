@@ -8,6 +8,8 @@ import type {ChannelFolder} from '../channel/index.js';
 import type {Outputs} from './outputs.js';
 
 const SEND_TURN_MS = 10;
+/** Turns that a peer which has used up the patience gets. */
+const AGAIN = 5;
 const BUSY = 0.3;
 
 export class SendTurns {
@@ -34,6 +36,11 @@ export class SendTurns {
     this.#patience = patience;
   }
 
+  /** Reading went on although a destination is behind: sends have no use for the loop. */
+  get forced(): boolean {
+    return this.#forced;
+  }
+
   /** A pass of reading ends here: a destination has enough, and nobody is waited for in vain. */
   get pressed(): boolean {
     return !this.#forced && this.#outputs.pressed();
@@ -44,7 +51,8 @@ export class SendTurns {
     this.#forced = this.#outputs.pressed();
     const patient = this.#turns < this.#patience || !this.#othersWait();
     if (!this.#forced || !patient || !this.#spoolHasRoom()) {
-      this.#turns = 0;
+      // A peer that has been slow for so long is not waited for as long each time.
+      this.#turns = this.#forced ? Math.max(0, this.#patience - AGAIN) : 0;
       setImmediate(next);
       return;
     }
