@@ -122,6 +122,8 @@ export class Pipeline {
   readonly #stats: PipelineStats = {seen: 0, live: 0, records: 0, lost: {}};
   #changed = false;
   #reportsAtOnce = REPORTS;
+  /** Records since the last look at the sink, of however many batches. */
+  #unlooked = 0;
   /** What is not seen and why, for people. */
   readonly notes = new Set<string>();
 
@@ -157,6 +159,7 @@ export class Pipeline {
     const until = performance.now() + budgetMs;
     const ready = () => this.#sink.ready?.() ?? true;
     this.#begin();
+    this.#unlooked = 0;
     while (ready()) {
       if (this.#decoding === undefined) {
         const batch = this.#folder.next();
@@ -368,9 +371,10 @@ export class Pipeline {
         if (sources !== undefined) running.record(cursor, sources);
         if (this.#out.length >= HAND_OVER) this.#handOver();
       }
-      if (count % LOOK === 0 && (performance.now() > until || this.#stops(running, count, until))) break;
+      if (count % LOOK === 0 && (performance.now() > until || this.#stops(running, until))) break;
     }
     this.#handOverLines(running);
+    this.#unlooked += count % LOOK;
     this.#stats.records += count;
     this.#changed = true;
     if (more) return false;
@@ -379,10 +383,12 @@ export class Pipeline {
   }
 
   /** Whether the sink has enough for now. What has to be done to its end is not asked for. */
-  #stops(running: Running, count: number, until: number): boolean {
+  #stops(running: Running, until: number): boolean {
     const sink = this.#sink;
-    if (count % LOOK_AT_SINK !== 0 || sink.pressed === undefined || until === Number.POSITIVE_INFINITY)
+    this.#unlooked += LOOK;
+    if (this.#unlooked < LOOK_AT_SINK || sink.pressed === undefined || until === Number.POSITIVE_INFINITY)
       return false;
+    this.#unlooked = 0;
     this.#handOver();
     this.#handOverLines(running);
     return sink.pressed();

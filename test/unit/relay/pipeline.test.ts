@@ -45,6 +45,29 @@ describe('a sink that has enough', () => {
     expect(pipeline.whole).toBe(true);
     expect(seen).toEqual(paths);
   });
+
+  it('is asked of however many batches its records are', () => {
+    const folder = memoryFolder();
+    const channel = folder.add(memoryChannel(1));
+    let seen = 0;
+    const pipeline = new Pipeline({
+      folder,
+      settings: settingsSource(defaultConfig()),
+      now: () => EPOCH,
+      sink: {
+        append: (records) => {
+          seen += records.filter((record) => record.kind === 'event').length;
+        },
+        pressed: () => seen >= 1000,
+        commit: () => undefined,
+      },
+    });
+    const one = (i: number) => makeOpen('/file', {fd: 3, object: i + 1, tsc: i});
+    for (let i = 0; i < 4000; i += 40) folder.put(channel, ...Array.from({length: 40}, (_, k) => one(i + k)));
+    pipeline.pass(60_000);
+    expect(seen).toBeGreaterThanOrEqual(1000);
+    expect(seen).toBeLessThan(1000 + 256 + 16);
+  });
 });
 
 describe('the life of a process', () => {
