@@ -34,8 +34,10 @@ enum sc_cell {
 	SC_CELL_GO_POST_R14,
 	SC_CELL_GO_LEAF,
 	SC_CELL_GO_LEAF_FLAGS,
+	SC_CELL_GO_LEAF_FAR, /* the place of g in r11 */
 	SC_CELL_GO_PRE,
 	SC_CELL_GO_PRE_R14,
+	SC_CELL_GO_PRE_FAR,
 	SC_CELL_POST_SHARED,   /* everything kept, and nothing done unless the slot is tagged */
 	SC_CELL_GO_TLS,
 	SC_CELL_GO_TLS_R14,

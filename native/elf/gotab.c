@@ -203,6 +203,28 @@ static int add_118(const struct sc_elf *elf, struct sc_go *go, const struct foun
 	return 0;
 }
 
+/*
+ * With C's thread-local data in a static program g lies elsewhere below %fs: where all of Go's code loads it from,
+ * `mov %fs:X,%r14`. 0: not one place.
+ */
+static int32_t find_g(const struct sc_elf *elf, const struct sc_go *go, const Elf64_Phdr *tls)
+{
+	static const uint8_t load[] = { 0x64, 0x4c, 0x8b, 0x34, 0x25 };
+	const uint8_t *b = sc_elf_at(elf, go->text, go->end - go->text);
+	int32_t at = 0, here;
+	int found = 0;
+
+	for (uint64_t i = 0; b && i + sizeof(load) + 4 <= go->end - go->text; i++) {
+		if (b[i] != load[0] || memcmp(b + i, load, sizeof(load)))
+			continue;
+		memcpy(&here, b + i + sizeof(load), 4);
+		if (found++ && here != at)
+			return 0;
+		at = here;
+	}
+	return found >= 8 && at < 0 && at % 8 == 0 && (uint64_t)-(int64_t)at <= tls->p_memsz + tls->p_align ? at : 0;
+}
+
 int sc_go_find(const struct sc_elf *elf, struct sc_go *go)
 {
 	const Elf64_Phdr *tls = sc_elf_segment(elf, PT_TLS);
@@ -244,7 +266,11 @@ int sc_go_find(const struct sc_elf *elf, struct sc_go *go)
 	}
 	if (code == &on_stack && add_118(elf, go, &f))
 		return -ENOTSUP;
-	return go->end > go->text && go->text >= elf->lo && go->end <= elf->hi ? 0 : -ENOTSUP;
+	if (go->end <= go->text || go->text < elf->lo || go->end > elf->hi)
+		return -ENOTSUP;
+	if (!go->g_in_fs)
+		go->g_at = find_g(elf, go, tls);
+	return 0;
 }
 
 uint64_t sc_go_function(const struct sc_elf *elf, const struct sc_go *go, uint32_t n)

@@ -18,6 +18,7 @@ struct sc_go {
 	uint32_t functions;
 	uint64_t tls[2], tls_end[2]; /* crypto/tls.(*Conn).Read, Write; 0: not in the program */
 	uint32_t g_in_fs;    /* the current g is at %fs:-8 */
+	int32_t g_at;        /* where it is not there: its place from %fs; 0: not known */
 	int is_go;           /* a Go program, whatever its version */
 };
 

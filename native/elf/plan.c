@@ -82,6 +82,8 @@ int sc_plan_check(const struct sc_plan *p, size_t readable, const struct sc_elf 
 		return -EINVAL;
 	if (p->id_len != sc_elf_id(elf, id, &exact) || memcmp(p->id, id, p->id_len))
 		return -ESTALE;
+	if (p->g_at > 0 || p->g_at < -65536)
+		return -EINVAL;
 	if (p->sites && (p->text_lo < elf->lo || p->text_hi > elf->hi))
 		return -EINVAL;
 	for (uint32_t i = 0; i < p->sites; i++) {

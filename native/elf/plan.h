@@ -24,7 +24,7 @@
 #include "elf/image.h"
 
 #define SC_PLAN_MAGIC   0x314e4c5045504353ull /* "SCPEPLN1" */
-#define SC_PLAN_VERSION 7u /* raised with every change of the layout or of what emit.h makes */
+#define SC_PLAN_VERSION 8u /* raised with every change of the layout or of what emit.h makes */
 #define SC_SITES_MAX    4096u
 #define SC_SITE_BYTES   36u
 #define SC_PRE_MAX      16u
@@ -47,6 +47,7 @@ enum sc_site_flag {
 	SC_SITE_FLAGS = 4, /* arithmetic flags may live across the call: the stubs keep them */
 	SC_SITE_NO_SLOT = 8,/* the stack slot at -128(%rsp) is in use: nothing can be stored there */
 	SC_SITE_G_R14 = 16, /* Go: g is in r14 only, not at %fs:-8 */
+	SC_SITE_G_FAR = 64, /* Go: g is at %fs:g_at of the plan */
 	SC_SITE_SHARED = 32 /* the post window is jumped to from elsewhere: only a tagged slot counts */
 };
 
@@ -94,7 +95,8 @@ struct sc_plan {
 	uint32_t text_off;
 	struct sc_run run[SC_RUNS];
 	uint32_t is_go;     /* a Go program: found by its tables, which takes reading all of it */
-	uint8_t reserved[12];
+	int32_t g_at;       /* for SC_SITE_G_FAR */
+	uint8_t reserved[8];
 };
 _Static_assert(sizeof(struct sc_plan) == 512, "sc_plan");
 

@@ -130,6 +130,7 @@ int sc_scan(const struct sc_elf *elf, struct sc_plan *out, size_t cap, void *scr
 	out->unseen = list.unseen;
 	out->all = list.all;
 	out->is_go = !is_go;
+	out->g_at = is_go ? 0 : go.g_at;
 	out->id_len = sc_elf_id(elf, out->id, &exact);
 	out->text_lo = list.n ? list.site[0].va - list.site[0].pre_len : 0;
 	if (list.n) {

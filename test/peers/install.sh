@@ -125,6 +125,7 @@ go_build() {
 	CGO_ENABLED=0 "$go" build -ldflags='-s -w' -o "$to/work-stripped" "$source"
 	CGO_ENABLED=0 "$go" build -buildmode=pie -o "$to/work-pie" "$source"
 	CGO_ENABLED=1 "$go" build -o "$to/work-cgo" "$source"
+	CGO_ENABLED=1 "$go" build -ldflags='-linkmode=external -extldflags=-static' -o "$to/work-cgo-static" "$source"
 	CGO_ENABLED=0 "$go" build -o "$to/tls" "$here/../native/patch/tls.go"
 }
 matrix() {

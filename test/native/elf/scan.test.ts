@@ -217,7 +217,7 @@ describe('the stubs', () => {
     {
       name: 'keep the slot of Go code in r12 and r13, the time of timed calls only, and call the handler where there is one',
       args: ['3', '-1', '3', '4889ce4889df', '483d01f0ffff'],
-      pre: '4889ce4889df448da000000e5c4883f83f772648b903001e0000f50000480fa3c173164889d14989c30f314189c54889ca4c89d8e9c70df0ff4531ed483dff0100007722488d0db5fdffff0fb60c01f6c10275cf85c975034531e4f6c1047406ff15e2edffffe9950df0ff',
+      pre: '4889ce4889df448da000000e5c4883f83f772648b903001e0000f50000480fa3c173164889d14989c30f314189c54889ca4c89d8e9c70df0ff4531ed483dff0100007722488d0db5fdffff0fb60c01f6c10275cf85c975034531e4f6c1047406ff15eaedffffe9950df0ff',
       post: '418d8c240000f2a381f9ff0100007706ff15a2edffff483d01f0ffffe9770df0ff',
     },
     {
@@ -229,7 +229,7 @@ describe('the stubs', () => {
       name: 'look at the slot only, behind a call where others arrive too',
       args: ['1', '1', '33', '488b442420b801000000', '4883c418c3'],
       pre: '488b442420b8010000004889d14989c30f3189442484418d8300000e5c894424804889ca4c89d8e9d40ff0ff',
-      post: '488d642480ff151df0ffff488da424800000004883c418c3',
+      post: '488d642480ff152df0ffff488da424800000004883c418c3',
     },
     {
       name: 'keep the receiver of a TLS function at home',
@@ -239,7 +239,7 @@ describe('the stubs', () => {
     {
       name: 'find receiver and pointer at a return of a TLS function',
       args: ['8', '1', '0', '-', '4883c4585dc3'],
-      post: '4c8d9c246800000041bc01000000ff154cf0ffff4883c4585dc3',
+      post: '4c8d9c246800000041bc01000000ff155cf0ffff4883c4585dc3',
     },
     {
       name: 'move an operand relative to the instruction',

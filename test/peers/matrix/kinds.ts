@@ -114,7 +114,7 @@ export const kinds: Kind[] = [
   inC('glibc, static PIE', 'gcc', ['-static-pie']),
   inC('musl, static', 'musl-gcc', ['-static']),
   ...(goVersions.length > 0 ? goVersions : ['']).flatMap((version) =>
-    ['static', 'stripped', 'pie', 'cgo'].map((how) => goKind(version, how)),
+    ['static', 'stripped', 'pie', 'cgo', 'cgo-static'].map((how) => goKind(version, how)),
   ),
   esbuild('1.18', 'go118'),
   esbuild('1.20', 'go120'),

@@ -14,6 +14,7 @@ struct out {
 	uint8_t *p;
 	uint64_t va;
 	int bad;
+	int32_t g_at; /* of the plan */
 };
 
 static void put(struct out *o, const void *bytes, unsigned n)
@@ -220,15 +221,28 @@ static void store_slot_go(struct out *o, const struct sc_site *s, enum sc_cell p
 	land(o, beyond);
 }
 
+/* For a gate that takes g from %fs:(%r11). */
+static void load_place_of_g(struct out *o, const struct sc_site *s)
+{
+	if (!(s->flags & SC_SITE_G_FAR))
+		return;
+	PUT(o, 0x49, 0xc7, 0xc3); /* mov $g_at,%r11 */
+	put32(o, (uint32_t)o->g_at);
+}
+
 static void go_pre(struct out *o, const struct sc_site *s, uint64_t cells)
 {
-	enum sc_cell pre = s->flags & SC_SITE_G_R14 ? SC_CELL_GO_PRE_R14 : SC_CELL_GO_PRE;
+	enum sc_cell pre = s->flags & SC_SITE_G_R14 ? SC_CELL_GO_PRE_R14 :
+			   s->flags & SC_SITE_G_FAR ? SC_CELL_GO_PRE_FAR :
+						      SC_CELL_GO_PRE;
 
 	move_all(o, s->bytes, s->va - s->pre_len, s->pre_len);
-	if (s->kind == SC_SITE_GO_CALL6)
+	if (s->kind == SC_SITE_GO_CALL6) {
 		store_slot_go(o, s, pre, cells);
-	else if (s->flags & SC_SITE_PRE)
+	} else if (s->flags & SC_SITE_PRE) {
+		load_place_of_g(o, s);
 		call_cell(o, cells, pre);
+	}
 	jump(o, s->va);
 }
 
@@ -248,7 +262,11 @@ static void go_post(struct out *o, const struct sc_site *s, uint64_t cells)
 	} else {
 		PUT(o, 0xb9); /* mov $nr,%ecx */
 		put32(o, (uint32_t)s->nr);
-		call_cell(o, cells, s->flags & SC_SITE_FLAGS ? SC_CELL_GO_LEAF_FLAGS : SC_CELL_GO_LEAF);
+		load_place_of_g(o, s);
+		call_cell(o, cells,
+			  s->flags & SC_SITE_G_FAR ? SC_CELL_GO_LEAF_FAR :
+			  s->flags & SC_SITE_FLAGS ? SC_CELL_GO_LEAF_FLAGS :
+						     SC_CELL_GO_LEAF);
 	}
 	if (!move_all(o, s->bytes + s->pre_len + s->core_len, next, s->post_len))
 		jump(o, next + s->post_len);
@@ -387,7 +405,7 @@ static void put_table(const struct sc_plan *plan, struct out *o)
 
 long sc_emit_stubs(struct sc_plan *plan, uint64_t stub_va, uint8_t *out, size_t cap)
 {
-	struct out o = { .p = out + SC_STUB_PAGE, .va = stub_va + SC_STUB_PAGE };
+	struct out o = { .p = out + SC_STUB_PAGE, .va = stub_va + SC_STUB_PAGE, .g_at = plan->g_at };
 	struct sc_site *s = sc_plan_sites(plan);
 	size_t used;
 

@@ -395,11 +395,11 @@ static int go_kind(const struct sc_text *t, uint64_t at, struct sc_site *s)
 		if (at > 2 && !memcmp(t->code + at - 2, "\x41\x5c\x0f\x05\x41\x54", 6))
 			s->nr = __NR_clone;
 	}
-	if (!t->go->g_in_fs) {
-		s->flags |= SC_SITE_G_R14;
-		if (s->kind == SC_SITE_GO_LEAF) /* called without g in r14 at times */
-			return 0;
-	}
+	/* The functions of the runtime are called without g in r14 at times. */
+	if (!t->go->g_in_fs)
+		s->flags |= s->kind == SC_SITE_GO_CALL6 ? SC_SITE_G_R14 : SC_SITE_G_FAR;
+	if (s->flags & SC_SITE_G_FAR && !t->go->g_at)
+		return 0;
 	/* exitThread has given its stack away by then. */
 	return s->kind == SC_SITE_GO_CALL6 ||
 	       (s->nr >= 0 && s->nr != __NR_exit && s->nr != __NR_rt_sigaction &&

@@ -202,7 +202,7 @@ __asm__(".pushsection .text\n"
 	".popsection\n");
 
 /*
- * Go: g is the current goroutine, in %fs:-8 (or r14). When this thread runs an ordinary goroutine on
+ * Go: g is the current goroutine, at %fs:-8, in r14, or at %fs:(%r11). When this thread runs an ordinary goroutine on
  * that goroutine's stack, the gate changes to the stack of the thread's g0, as the runtime does for
  * its own calls of the vDSO: nothing runs there meanwhile. In a signal handler (gsignal), on g0
  * itself, or with anything unexpected, it stays where it is. Offsets, the same in Go 1.18 … 1.27:
@@ -211,8 +211,8 @@ __asm__(".pushsection .text\n"
  * In, behind a call: rax result, rcx number, arguments in place; r13d its time where it has one.
  */
 __asm__(".pushsection .text\n"
-	".macro SC_GO_STACK no, r14\n"
-	".if \\r14\n mov %r14,%rbx\n.else\n mov %fs:-8,%rbx\n.endif\n"
+	".macro SC_GO_STACK no, g\n"
+	".if \\g == 0\n mov %fs:-8,%rbx\n.elseif \\g == 1\n mov %r14,%rbx\n.else\n mov %fs:(%r11),%rbx\n.endif\n"
 	"	test %rbx,%rbx\n"
 	"	jz \\no\n"
 	"	cmp (%rbx),%rsp\n"
@@ -234,11 +234,11 @@ __asm__(".pushsection .text\n"
 	"	jz \\no\n"
 	"	mov %r11,%rsp\n"
 	".endm\n"
-	".macro SC_GO_ENTER r14\n"
+	".macro SC_GO_ENTER g\n"
 	"	push %rbp\n"
 	"	mov %rsp,%rbp\n"
 	"	push %rbx\n"
-	"	SC_GO_STACK 3f, \\r14\n"
+	"	SC_GO_STACK 3f, \\g\n"
 	"3:\n"
 	".endm\n"
 	".macro SC_GO_LEAVE\n"
@@ -246,12 +246,12 @@ __asm__(".pushsection .text\n"
 	"	pop %rbx\n"
 	"	pop %rbp\n"
 	".endm\n"
-	".macro SC_GATE_GO_POST name, timed, flags, r14\n"
+	".macro SC_GATE_GO_POST name, timed, flags, g\n"
 	"SC_GATE \\name\n"
 	".if \\flags\n pushfq\n.endif\n"
 	"	test %rax,%rax\n"
 	"	jz 2f\n"
-	"1:	SC_GO_ENTER \\r14\n"
+	"1:	SC_GO_ENTER \\g\n"
 	"	SC_MAKE_CALL 16+8*\\flags\n"
 	".if \\timed\n mov %r13d,60(%rsp)\n.endif\n"
 	"	SC_HANDLE 0\n"
@@ -271,10 +271,11 @@ __asm__(".pushsection .text\n"
 	"SC_GATE_GO_POST sc_gate_go_post_r14, 1, 0, 1\n"
 	"SC_GATE_GO_POST sc_gate_go_leaf, 0, 0, 0\n"
 	"SC_GATE_GO_POST sc_gate_go_leaf_flags, 0, 1, 0\n"
-	".macro SC_GATE_GO_PRE name, r14\n"
+	"SC_GATE_GO_POST sc_gate_go_leaf_far, 0, 1, 2\n"
+	".macro SC_GATE_GO_PRE name, g\n"
 	"SC_GATE \\name\n"
 	"	mov %eax,%ecx\n" /* nr, start 0 */
-	"	SC_GO_ENTER \\r14\n"
+	"	SC_GO_ENTER \\g\n"
 	"	SC_MAKE_CALL 16\n"
 	"	SC_HANDLE 8\n"
 	"	SC_TAKE_CALL\n"
@@ -284,8 +285,9 @@ __asm__(".pushsection .text\n"
 	".endm\n"
 	"SC_GATE_GO_PRE sc_gate_go_pre, 0\n"
 	"SC_GATE_GO_PRE sc_gate_go_pre_r14, 1\n"
+	"SC_GATE_GO_PRE sc_gate_go_pre_far, 2\n"
 	/* A return of Go's TLS functions: rax n, r11 the homes of receiver and pointer, r12 which. */
-	".macro SC_GATE_GO_TLS name, r14\n"
+	".macro SC_GATE_GO_TLS name, g\n"
 	"SC_GATE \\name\n"
 	"	push %rbp\n"
 	"	mov %rsp,%rbp\n"
@@ -293,7 +295,7 @@ __asm__(".pushsection .text\n"
 	"	push %rcx\n"
 	"	mov (%r11),%r8\n"
 	"	mov 8(%r11),%r9\n"
-	"	SC_GO_STACK 3f, \\r14\n"
+	"	SC_GO_STACK 3f, \\g\n"
 	"3:	and $-16,%rsp\n"
 	"	push %rax\n" /* padding */
 	"	push %rbp\n" /* sp: of no use here */
@@ -330,8 +332,10 @@ void sc_gate_go_post(void);
 void sc_gate_go_post_r14(void);
 void sc_gate_go_leaf(void);
 void sc_gate_go_leaf_flags(void);
+void sc_gate_go_leaf_far(void);
 void sc_gate_go_pre(void);
 void sc_gate_go_pre_r14(void);
+void sc_gate_go_pre_far(void);
 void sc_gate_go_tls(void);
 void sc_gate_go_tls_r14(void);
 
@@ -347,8 +351,10 @@ void sc_gate_cells(uint64_t *cells)
 	cells[SC_CELL_GO_POST_R14] = (uint64_t)sc_gate_go_post_r14;
 	cells[SC_CELL_GO_LEAF] = (uint64_t)sc_gate_go_leaf;
 	cells[SC_CELL_GO_LEAF_FLAGS] = (uint64_t)sc_gate_go_leaf_flags;
+	cells[SC_CELL_GO_LEAF_FAR] = (uint64_t)sc_gate_go_leaf_far;
 	cells[SC_CELL_GO_PRE] = (uint64_t)sc_gate_go_pre;
 	cells[SC_CELL_GO_PRE_R14] = (uint64_t)sc_gate_go_pre_r14;
+	cells[SC_CELL_GO_PRE_FAR] = (uint64_t)sc_gate_go_pre_far;
 	cells[SC_CELL_GO_TLS] = (uint64_t)sc_gate_go_tls;
 	cells[SC_CELL_GO_TLS_R14] = (uint64_t)sc_gate_go_tls_r14;
 }
