@@ -37,7 +37,7 @@ export interface Sink {
   commit(position: number, state: RelayState): void;
   /** False: no more batches are taken for now (a full queue that must not drop). */
   ready?(): boolean;
-  /** True: a pass ends in the middle of a batch, which may be many times what a queue holds. */
+  /** True: a pass ends, also in the middle of a batch, which may be many times what a queue holds. */
   pressed?(): boolean;
   /**
    * Lines of fs.open and fs.close of this process as they are, in order with what is appended. Where a sink has it, these
@@ -173,7 +173,7 @@ export class Pipeline {
         this.#cursor.reset(batch.bytes);
         this.#beginLines(this.#decoding.image, batch);
       }
-      if (!this.#decode(until)) break;
+      if (!this.#decode(until) || this.#sink.pressed?.()) break;
     }
     this.#handOver();
     return ready();

@@ -18,6 +18,8 @@ const REST_MS = 40;
 /** Text of the console is joined for so long at most, and a query waits at most twice as long. */
 const COMMIT_MS = 200;
 const MOST_MS = 2000;
+/** The same while a queue has no room for the rest of a batch, which a commit takes. */
+const PRESSED_MOST_MS = 10_000;
 const IDLE_COMMIT_MS = 50;
 const TICK_MS = 1000;
 /** A slice of reading where destinations want the loop, too. */
@@ -131,7 +133,8 @@ export class SessionLoop {
     const since = Date.now() - this.#committed;
     const due = since >= (pipeline.dirty ? this.#interval : IDLE_COMMIT_MS);
     // In the middle of a batch a commit decodes the rest of it, which may be more than the slice that there is.
-    if (due && (pipeline.whole || since >= MOST_MS)) this.#commit();
+    const most = turns?.pressed ? PRESSED_MOST_MS : MOST_MS;
+    if (due && (pipeline.whole || since >= most)) this.#commit();
   }
 
   #beat(): void {

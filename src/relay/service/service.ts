@@ -41,7 +41,7 @@ const COMMIT_MS = 250;
 const COMMIT_MAX_MS = 5000;
 const COMMIT_SHARE = 200;
 /** In the middle of a batch it may come so much later. */
-const COMMIT_PATIENCE_MS = 1000;
+const COMMIT_PATIENCE_MS = 5000;
 const PASS_MS = 8;
 /** Turns that sends may leave unused while other destinations wait. */
 const PATIENCE = 5;
