@@ -182,7 +182,7 @@ export class RelayService {
       logsOf: (process) => this.#outputs.logsOf(process),
       commit: (position, state) => this.#positions?.save({position, state}),
       ready: () => this.#takesMore(),
-      pressed: () => this.#state === 'running' && this.#turns.pressed,
+      pressed: () => !this.#outputs.ready() || (this.#state === 'running' && this.#turns.pressed),
     };
     this.#turns = new SendTurns(this.#outputs, this.#folder, () => this.#outputs.waits(), PATIENCE);
     this.#pipeline = new Pipeline({
@@ -237,10 +237,14 @@ export class RelayService {
     else setImmediate(next);
   }
 
-  /** A commit takes the rest of a batch, which a queue may have no room for: it waits for its end, within limits. */
+  /**
+   * A commit takes the rest of a batch, which a queue may have no room for: it waits for its end, within limits, and as long as
+   * a queue is full that must not drop.
+   */
   #commitWhenDue(): void {
-    const due = this.#commitAt + (this.#pipeline.whole ? 0 : COMMIT_PATIENCE_MS);
-    if (this.#pipeline.dirty && performance.now() >= due) this.#commit();
+    const {whole, dirty} = this.#pipeline;
+    const due = this.#commitAt + (whole ? 0 : COMMIT_PATIENCE_MS);
+    if (dirty && performance.now() >= due && (whole || this.#outputs.ready())) this.#commit();
   }
 
   #commit(): void {
