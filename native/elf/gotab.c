@@ -203,21 +203,33 @@ static int add_118(const struct sc_elf *elf, struct sc_go *go, const struct foun
 	return 0;
 }
 
+/* `mov %fs:X,%r14`, or `mov $X,%r14; mov %fs:(%r14),%r14` of position-independent code. 1: *at is X. */
+static int loads_g(const uint8_t *p, int32_t *at)
+{
+	if (!memcmp(p, "\x64\x4c\x8b\x34\x25", 5)) {
+		memcpy(at, p + 5, 4);
+		return 1;
+	}
+	if (!memcmp(p, "\x49\xc7\xc6", 3) && !memcmp(p + 7, "\x64\x4d\x8b\x36", 4)) {
+		memcpy(at, p + 3, 4);
+		return 1;
+	}
+	return 0;
+}
+
 /*
- * With C's thread-local data in a static program g lies elsewhere below %fs: where all of Go's code loads it from,
- * `mov %fs:X,%r14`. 0: not one place.
+ * With C's thread-local data in the program g lies elsewhere below %fs: where all of Go's code loads it from.
+ * 0: not one place.
  */
 static int32_t find_g(const struct sc_elf *elf, const struct sc_go *go, const Elf64_Phdr *tls)
 {
-	static const uint8_t load[] = { 0x64, 0x4c, 0x8b, 0x34, 0x25 };
 	const uint8_t *b = sc_elf_at(elf, go->text, go->end - go->text);
 	int32_t at = 0, here;
 	int found = 0;
 
-	for (uint64_t i = 0; b && i + sizeof(load) + 4 <= go->end - go->text; i++) {
-		if (b[i] != load[0] || memcmp(b + i, load, sizeof(load)))
+	for (uint64_t i = 0; b && i + 11 <= go->end - go->text; i++) {
+		if ((b[i] != 0x64 && b[i] != 0x49) || !loads_g(b + i, &here))
 			continue;
-		memcpy(&here, b + i + sizeof(load), 4);
 		if (found++ && here != at)
 			return 0;
 		at = here;

@@ -24,7 +24,7 @@
 #include "elf/image.h"
 
 #define SC_PLAN_MAGIC   0x314e4c5045504353ull /* "SCPEPLN1" */
-#define SC_PLAN_VERSION 8u /* raised with every change of the layout or of what emit.h makes */
+#define SC_PLAN_VERSION 9u /* raised with every change of the layout or of what emit.h makes */
 #define SC_SITES_MAX    4096u
 #define SC_SITE_BYTES   36u
 #define SC_PRE_MAX      16u

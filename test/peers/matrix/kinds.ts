@@ -89,6 +89,25 @@ const goKind = (version: string, how: string): Kind => ({
   unhooked: ['rt_sigaction'],
 });
 
+/** With C's thread-local data, too; by the Go that is installed. */
+const goWithC = (how: string, flags: string[]): Kind => ({
+  name: `Go, ${how}, C's thread-local data`,
+  missing: lacks('go'),
+  argv: () => [
+    build('work.go', `work.go-${how}-tls`, (from, to) => [
+      'go',
+      'build',
+      ...flags,
+      '-o',
+      to,
+      from,
+      join(here, 'threadlocal.go'),
+    ]),
+  ],
+  env: GO_ENV,
+  unhooked: ['rt_sigaction'],
+});
+
 /** A real program: compiles what it reads to its end. */
 const esbuild = (version: string, name: string): Kind => ({
   name: `Go ${version}, static, stripped (esbuild)`,
@@ -116,6 +135,8 @@ export const kinds: Kind[] = [
   ...(goVersions.length > 0 ? goVersions : ['']).flatMap((version) =>
     ['static', 'stripped', 'pie', 'cgo', 'cgo-static'].map((how) => goKind(version, how)),
   ),
+  goWithC('cgo', []),
+  goWithC('PIE', ['-buildmode=pie']),
   esbuild('1.18', 'go118'),
   esbuild('1.20', 'go120'),
   {

@@ -390,22 +390,21 @@ static int go_kind(const struct sc_text *t, uint64_t at, struct sc_site *s)
 {
 	if (is_go_call(t, at)) {
 		s->kind = SC_SITE_GO_CALL6;
-	} else {
-		s->kind = SC_SITE_GO_LEAF;
-		if (at > 2 && !memcmp(t->code + at - 2, "\x41\x5c\x0f\x05\x41\x54", 6))
-			s->nr = __NR_clone;
+		s->flags |= t->go->g_in_fs ? 0 : SC_SITE_G_R14;
+		return 1;
 	}
-	/* The functions of the runtime are called without g in r14 at times. */
-	if (!t->go->g_in_fs)
-		s->flags |= s->kind == SC_SITE_GO_CALL6 ? SC_SITE_G_R14 : SC_SITE_G_FAR;
-	if (s->flags & SC_SITE_G_FAR && !t->go->g_at)
-		return 0;
+	s->kind = SC_SITE_GO_LEAF;
+	if (at > 2 && !memcmp(t->code + at - 2, "\x41\x5c\x0f\x05\x41\x54", 6))
+		s->nr = __NR_clone;
 	/* exitThread has given its stack away by then. */
-	return s->kind == SC_SITE_GO_CALL6 ||
-	       (s->nr >= 0 && s->nr != __NR_exit && s->nr != __NR_rt_sigaction &&
-		sc_call_table[s->nr].flags);
+	if (s->nr < 0 || s->nr == __NR_exit || s->nr == __NR_rt_sigaction || !sc_call_table[s->nr].flags)
+		return 0;
+	/* The functions of the runtime are called without g in r14 at times. */
+	s->flags |= t->go->g_in_fs ? 0 : SC_SITE_G_FAR;
+	return t->go->g_in_fs || t->go->g_at ? 1 : -1;
 }
 
+/* 1: a site; 0: none of ours; -1: one that cannot be patched. */
 static int by_kind(const struct sc_text *t, uint64_t at, uint64_t cancel, struct sc_site *s)
 {
 	struct sc_insn in;
@@ -443,6 +442,7 @@ void sc_scan_sites(const struct sc_text *t, struct sc_site_list *l)
 	}
 	for (uint64_t at = 0; at + 16 <= t->len; at++) {
 		struct sc_site s;
+		int kind;
 
 		if ((t->code[at] == 0x48 || t->code[at] == 0x55) && t->go && sc_scan_go_tls(t, at, &s)) {
 			put(t, l, &s);
@@ -450,7 +450,9 @@ void sc_scan_sites(const struct sc_text *t, struct sc_site_list *l)
 		}
 		if (t->code[at] != 0x0f && t->code[at] != 0xe8)
 			continue;
-		if (!sc_marked(t, SC_MARK_START, at) || !by_kind(t, at, cancel, &s))
+		kind = sc_marked(t, SC_MARK_START, at) ? by_kind(t, at, cancel, &s) : 0;
+		l->unseen += kind < 0;
+		if (kind <= 0)
 			continue;
 		choose(t, at, &s);
 		add(t, l, &s);
