@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 
@@ -38,6 +39,9 @@ struct task {
 	int seen, in_call, counted;
 	int born, held; /* its parent told of it; stopped until then */
 	unsigned nr;
+	/* A signal stopped a call that the kernel may make anew: behind which instruction, and whether nothing came since. */
+	unsigned long stopped_ip;
+	int just_stopped, again;
 	struct image *image;
 };
 
@@ -98,11 +102,25 @@ static void find_library(struct task *t)
 	fclose(f);
 }
 
+/*
+ * The program makes one call of it, and so sees the library. Without a handler the call is the very next; with one it is
+ * when the handler has returned to the instruction. (What ends with EINTR goes on behind it.)
+ */
+static int is_made_anew(struct task *t, unsigned nr, unsigned long ip)
+{
+	int anew = ip == t->stopped_ip && nr == t->nr && t->just_stopped;
+
+	if (t->again && ip == t->stopped_ip)
+		anew = 1;
+	t->again = t->just_stopped = 0;
+	return anew;
+}
+
 static void enter(struct task *t, const struct __ptrace_syscall_info *si)
 {
 	struct image *im = t->image;
 	unsigned long ip = si->instruction_pointer;
-	int own;
+	int own, anew = is_made_anew(t, (unsigned)si->entry.nr, ip);
 
 	t->counted = 0;
 	t->nr = (unsigned)si->entry.nr;
@@ -120,11 +138,25 @@ static void enter(struct task *t, const struct __ptrace_syscall_info *si)
 	if (im->phase != COUNTING || t->nr >= NRS)
 		return;
 	t->counted = 1;
-	calls[t->nr]++;
+	calls[t->nr] += !anew;
+}
+
+/* Inside the kernel only: a call that a signal stopped. */
+static int is_restart(long long ret)
+{
+	return ret == -512 /* ERESTARTSYS */ || ret == -513 /* ERESTARTNOINTR */ || ret == -514 /* ERESTARTNOHAND */;
 }
 
 static void leave(struct task *t, const struct __ptrace_syscall_info *si)
 {
+	struct user_regs_struct r;
+
+	if (t->nr == SYS_rt_sigreturn) {
+		t->again = ptrace(PTRACE_GETREGS, t->pid, 0, &r) == 0 && r.rip + 2 == t->stopped_ip;
+	} else if (is_restart(si->exit.rval)) {
+		t->stopped_ip = si->instruction_pointer;
+		t->just_stopped = 1;
+	}
 	if (t->counted && si->exit.rval > 0 && !si->exit.is_error)
 		bytes[t->nr] += si->exit.rval;
 	t->counted = 0;
