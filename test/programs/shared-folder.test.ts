@@ -58,15 +58,15 @@ const as = (user: number, argv: string[]) =>
 function relay(user: number, inside: string[] = []): ChildProcess {
   const [file, ...args] = [...inside, ...as(user, [NATIVE.launcher, 'relay', '-u', join(dir, 'relay.yml')])];
   const env = {...process.env, HOME: dir, SCOPE_NODE: process.execPath};
-  const child = spawn(file!, args, {env, stdio: ['ignore', 'ignore', 'pipe']});
+  const child = spawn(file!, args, {env, stdio: ['ignore', 'ignore', 'pipe'], detached: true});
   relays.push(child);
   return child;
 }
 
 async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
-  // unshare hands no signal on but, with --kill-child, its own death.
-  child.kill(child.spawnfile === 'unshare' ? 'SIGKILL' : 'SIGTERM');
+  // The group: unshare hands no signal on.
+  process.kill(-child.pid!);
   await new Promise((resolve) => child.once('exit', resolve));
 }
 
@@ -130,7 +130,7 @@ describe.skipIf(!canSwitch)('a folder of channels', () => {
       chownSync(folder(), 0, GROUP);
       chmodSync(folder(), 0o2777);
       run(FIRST, 'before', POD);
-      relay(RELAY, ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child']);
+      relay(RELAY, ['unshare', '--pid', '--fork', '--mount-proc']);
       await seen('before');
       run(SECOND, 'after', POD);
       await seen('after');
