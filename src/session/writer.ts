@@ -94,7 +94,7 @@ class Writer implements SessionWriter {
   readonly #metrics: Stream;
   readonly #entries: Stream;
   readonly #names: Stream;
-  readonly #index: IndexBuffer;
+  #index: IndexBuffer;
   readonly #payloads: PayloadFiles;
   #last: Commit;
   #pending = 0;
@@ -119,7 +119,7 @@ class Writer implements SessionWriter {
     this.#metrics = new Stream(join(workdir, FILES.metrics), last.metrics);
     this.#entries = new Stream(index(INDEX_FILES.events), last.count * ENTRY);
     this.#names = new Stream(index(INDEX_FILES.names), last.names);
-    this.#index = new IndexBuffer(parseNames(readFileSync(index(INDEX_FILES.names), 'utf8')));
+    this.#index = this.#numbered();
     this.#payloads = new PayloadFiles(
       join(workdir, FILES.payloads),
       index(INDEX_FILES.payloads),
@@ -262,6 +262,12 @@ class Writer implements SessionWriter {
     return (kind === 'metric' || kind === 'start') && size < this.#cap + METRICS_GRACE;
   }
 
+  /** An empty buffer that knows the sources of the file. */
+  #numbered(): IndexBuffer {
+    const path = join(this.workdir, FILES.index, INDEX_FILES.names);
+    return new IndexBuffer(parseNames(readFileSync(path, 'utf8')));
+  }
+
   #flush(): void {
     this.#events.flush();
     this.#metrics.flush();
@@ -277,8 +283,10 @@ class Writer implements SessionWriter {
       throw new ScopeError('SCOPE_IO', `${this.workdir}: ${(cause as Error).message}`, {cause});
     this.#events.cut(this.#last.events);
     this.#metrics.cut(this.#last.metrics);
-    this.#index.take();
     this.#entries.cut(this.#last.count * ENTRY);
+    this.#names.cut(this.#last.names);
+    // Sources are numbered by their place in the file: what is not in it has no number.
+    this.#index = this.#numbered();
     this.#lose('no_space', this.#pending);
     this.#pending = 0;
   }
