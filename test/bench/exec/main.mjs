@@ -7,7 +7,7 @@ export default async function execs() {
     ['/bin/true', 200, ['/bin/true'], '≤ +250 us'],
     ['curl --version', 30, ['/usr/bin/curl', '--version'], '≤ +1000 us'],
   ]) {
-    const got = await interleave(['base', 'library'], 7, async (name) => {
+    const {base, library} = await interleave(['base', 'library'], 7, async (name) => {
       const v = variant(name);
       // The spawner itself stays bare: the variables are for its children.
       const out = exec([
@@ -20,6 +20,6 @@ export default async function execs() {
       v.dispose();
       return Number(out.trim().split('\n').at(-1));
     });
-    row('exec', `${what} under the library`, got.base, got.library, 'us', reach);
+    row('exec', `${what} under the library`, base, library, 'us', reach);
   }
 }

@@ -21,13 +21,13 @@ function wrk(port, seconds) {
 
 export default async function go() {
   const program = goProgram('go', join(import.meta.dirname, 'bench.go'), ['-buildmode=pie']);
-  const added = await interleave(['base', 'library'], 9, (name) => {
+  const {base, library} = await interleave(['base', 'library'], 9, (name) => {
     const v = variant(name);
     const ns = Number(exec([...v.prefix, program, 'read'], v.env).stdout);
     v.dispose();
     return ns;
   });
-  row('go', 'syscall.Read of 1 byte, library', added.base, added.library, 'ns', '≤ +20 ns');
+  row('go', 'syscall.Read of 1 byte, library', base, library, 'ns', '≤ +20 ns');
   if (spawnSync('which', ['wrk']).status !== 0) return;
   const names = ['base', 'library', 'scope'];
   const rates = Object.fromEntries(names.map((name) => [name, []]));
