@@ -96,7 +96,8 @@ for (const libc of ['glibc', 'musl'] as Libc[]) {
     test('sockets in all forms', () => complete([program('sockets', libc)]));
     test('threads', () => complete([program('threads', libc)]));
     test('calls that signals stop, made anew by the kernel', () => complete([program('restart', libc)]));
-    test('calls that signals stop, made anew by the program', () => complete([program('restart', libc), 'x']));
+    test('calls that signals stop, made anew by the program', () =>
+      complete([program('restart', libc), 'x']));
     test('forks, vforks and spawns', () =>
       complete([program('forks', libc)], {unseen: UNSEEN[`${libc} forks`] ?? {}}));
   });
