@@ -83,6 +83,7 @@ struct sc_chan {
 	uint16_t file_mode;    /* of our files in dir: 0600, or 0660 where a group shares it */
 	uint8_t hub_readonly;  /* the hub is root's, for all users */
 	uint8_t hub_believed;  /* it is root's or our user's */
+	_Atomic(uint32_t) ringing; /* who is about to write to the hub, handlers within handlers counted */
 	uint8_t gave_up;       /* rights were given up: the next fork looks whether its child can make a channel */
 	char dir[480];         /* SCOPE_DIR */
 	char name[64];         /* PID.TSC of the channel, without ".chan" */

@@ -31,6 +31,12 @@ static size_t put_path(char *to, size_t size, const char *dir, const char *name)
 	return n + sc_strcpy(to + n, size - n, name);
 }
 
+/* Nothing that could end under our reads. */
+static int is_whole(int fd, struct stat *st)
+{
+	return sc_sys_fstat(fd, st) == 0 && st->st_size >= (long)sizeof(struct sc_hub) && S_ISREG(st->st_mode);
+}
+
 static struct sc_hub *map_hub(const char *path)
 {
 	struct sc_hub *hub;
@@ -41,7 +47,7 @@ static struct sc_hub *map_hub(const char *path)
 		fd = sc_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
 	if (fd < 0)
 		return (struct sc_hub *)(long)fd;
-	if (sc_sys_fstat(fd, &st) < 0 || st.st_size < (long)sizeof(*hub) || !S_ISREG(st.st_mode)) {
+	if (!is_whole(fd, &st)) {
 		sc_sys_close(fd);
 		return (struct sc_hub *)-EINVAL;
 	}
@@ -148,15 +154,22 @@ void sc_hub_give_up(void)
 {
 	struct sc_hub *hub = sc_chan.hub;
 	char path[600];
+	struct stat st;
 	int fd, flags = MAP_SHARED;
 	void *at;
 
+	/* In a signal handler that interrupted a ring: the interrupted one writes when we are back. */
 	if (!hub || sc_chan.hub_readonly || sc_chan.quiet || sc_sys0(__NR_geteuid) != 0 ||
-	    atomic_load_explicit(&sc_chan.threads, memory_order_relaxed) > 1)
+	    atomic_load_explicit(&sc_chan.threads, memory_order_relaxed) > 1 ||
+	    atomic_load_explicit(&sc_chan.ringing, memory_order_relaxed))
 		return;
 	put_path(path, sizeof(path), sc_chan.dir, "hub");
 	fd = sc_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
-	/* After a chroot it cannot be opened: what it says now is what we keep. */
+	if (fd >= 0 && (!is_whole(fd, &st) || st.st_uid != 0)) {
+		sc_sys_close(fd);
+		fd = -ENOENT;
+	}
+	/* After a chroot it cannot be opened, or is another file: what it says now is what we keep. */
 	if (fd < 0)
 		flags = MAP_PRIVATE | MAP_ANONYMOUS;
 	at = sc_sys_mmap(NULL, sizeof(*hub), fd < 0 ? PROT_READ | PROT_WRITE : PROT_READ, flags, fd, 0);
@@ -179,28 +192,36 @@ const char *sc_hub_path(const char *path)
 	return sc_chan.hub && sc_chan.hub_believed ? path : "";
 }
 
+/*
+ * The first one to see it asleep wakes it; one that looks at the channels now may have passed ours and is
+ * kept from its sleep. Pairs with the relay's exchange before its wait. 1: it is to be woken.
+ */
+static int ring(struct sc_hub *hub)
+{
+	if (atomic_load_explicit(&hub->sleeping, memory_order_relaxed) == SC_RELAY_RUNG ||
+	    atomic_exchange_explicit(&hub->sleeping, SC_RELAY_RUNG, memory_order_seq_cst) != SC_RELAY_ASLEEP)
+		return 0;
+	atomic_fetch_add_explicit(&hub->doorbell, 1, memory_order_seq_cst);
+	return 1;
+}
+
 void sc_hub_ring(void)
 {
 	struct sc_hub *hub = sc_chan.hub;
+	int wake;
 
 	if (!hub)
 		return;
-	if (sc_chan.hub_readonly) {
-		/* Cannot say that it rang: before the relay is asleep, its next look has to do. */
-		if (atomic_load_explicit(&hub->sleeping, memory_order_relaxed) == SC_RELAY_ASLEEP &&
-		    !sc_chan.quiet)
-			sc_sys_futex(&hub->doorbell, FUTEX_WAKE, INT_MAX, NULL);
-		return;
-	}
-	/*
-	 * The first one to see it asleep wakes it; one that looks at the channels now may have passed ours and is
-	 * kept from its sleep. Pairs with the relay's exchange before its wait.
-	 */
-	if (atomic_load_explicit(&hub->sleeping, memory_order_relaxed) == SC_RELAY_RUNG ||
-	    atomic_exchange_explicit(&hub->sleeping, SC_RELAY_RUNG, memory_order_seq_cst) != SC_RELAY_ASLEEP)
-		return;
-	atomic_fetch_add_explicit(&hub->doorbell, 1, memory_order_seq_cst);
-	if (!sc_chan.quiet)
+	/* From the look at hub_readonly to the last write: see sc_hub_give_up. */
+	atomic_fetch_add_explicit(&sc_chan.ringing, 1, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+	/* Who may not write cannot say that it rang: before the relay is asleep, its next look has to do. */
+	wake = sc_chan.hub_readonly ?
+		       atomic_load_explicit(&hub->sleeping, memory_order_relaxed) == SC_RELAY_ASLEEP :
+		       ring(hub);
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_fetch_sub_explicit(&sc_chan.ringing, 1, memory_order_relaxed);
+	if (wake && !sc_chan.quiet)
 		sc_sys_futex(&hub->doorbell, FUTEX_WAKE, INT_MAX, NULL);
 }
 
