@@ -17,22 +17,31 @@
 
 #define FIRST_USER_NS 0xeffffffdu /* the kernel's PROC_USER_INIT_INO */
 
-/* A number of /proc/PID/status, or -1. */
-static long status_number(pid_t pid, const char *key)
+/* What stands behind key in /proc/PID/status. */
+static bool status_text(pid_t pid, const char *key, char *text, size_t size)
 {
 	char path[64], line[256];
-	long value = -1;
+	bool found = false;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	f = fopen(path, "re");
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f))
-		if (strncmp(line, key, strlen(key)) == 0)
-			value = strtol(line + strlen(key), NULL, 10);
-	fclose(f);
-	return value;
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		found = strncmp(line, key, strlen(key)) == 0;
+		if (found)
+			snprintf(text, size, "%s", line + strlen(key));
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* A number of /proc/PID/status, or -1. */
+static long status_number(pid_t pid, const char *key)
+{
+	char text[256];
+
+	return status_text(pid, key, text, sizeof(text)) ? strtol(text, NULL, 10) : -1;
 }
 
 static int yama(void)
@@ -51,20 +60,10 @@ static int yama(void)
 /* The second of the numbers there: the effective one. */
 static long user_of(pid_t pid)
 {
-	char path[64], line[256];
-	unsigned uid = 0;
-	long value = -1;
-	FILE *f;
+	char text[256];
+	unsigned uid;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	f = fopen(path, "re");
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "Uid: %*u %u", &uid) == 1)
-			value = uid;
-	fclose(f);
-	return value;
+	return status_text(pid, "Uid:", text, sizeof(text)) && sscanf(text, "%*u %u", &uid) == 1 ? (long)uid : -1;
 }
 
 static bool is_dumpable(pid_t pid, long uid)
@@ -86,15 +85,10 @@ static bool is_kernel_thread(pid_t pid)
 /* Ours in the effective set. */
 static bool may_ptrace(void)
 {
-	char line[256];
-	unsigned long long caps = 0;
-	FILE *f = fopen("/proc/self/status", "re");
+	char text[256];
 
-	while (f && fgets(line, sizeof(line), f))
-		sscanf(line, "CapEff: %llx", &caps);
-	if (f)
-		fclose(f);
-	return caps >> CAP_SYS_PTRACE & 1;
+	return status_text(getpid(), "CapEff:", text, sizeof(text)) &&
+	       strtoull(text, NULL, 16) >> CAP_SYS_PTRACE & 1;
 }
 
 /* Not the first user namespace of the system: what is in another one than ours need not be below it. */
