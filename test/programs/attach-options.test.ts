@@ -3,34 +3,13 @@
 import {spawnSync} from 'node:child_process';
 import {copyFileSync, existsSync, readdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {afterEach, describe, expect, test} from 'vitest';
-import {Scope} from '../helpers/scope.js';
-import {canBuild, cleanup, goProgram, hasCommand, launcher, makeDir, program} from './support.js';
-import {Told} from './told.js';
+import {describe, expect, test} from 'vitest';
+import type {Scope} from '../helpers/scope.js';
+import {newScope, start} from './scene.js';
+import {canBuild, goProgram, hasCommand, launcher, makeDir, program} from './support.js';
 
 const root = process.getuid!() === 0;
 const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
-const running: Told[] = [];
-const scopes: Scope[] = [];
-
-afterEach(async () => {
-  for (const told of running.splice(0)) told.kill();
-  for (const scope of scopes.splice(0)) await scope.close();
-  cleanup();
-});
-
-async function start(...argv: string[]): Promise<Told> {
-  const told = await Told.start(argv);
-  running.push(told);
-  return told;
-}
-
-function newScope(): Scope {
-  const scope = new Scope();
-  scopes.push(scope);
-  return scope;
-}
-
 interface Event {
   proc: string;
   source: string;
@@ -58,7 +37,7 @@ describe('children of an attached process are scoped', () => {
   ];
   for (const [name, argv] of parents) {
     test.skipIf(argv() === undefined)(`of ${name}: dynamic, static, musl, Go`, async () => {
-      const told = await start(...argv()!);
+      const told = await start([...argv()!]);
       const scope = newScope();
       expect(scope.run(['attach', String(told.pid)])).toMatchObject({status: 0, stderr: ''});
       expect(await told.ask('open /etc/passwd')).toMatch(/^open \d/);
@@ -102,7 +81,7 @@ for line in sys.stdin:
 
 describe('attach', () => {
   test('shows with --inspect what was made', async () => {
-    const told = await start(program('worker'));
+    const told = await start([program('worker')]);
     const out = newScope().run(['attach', '--inspect', '--json', '--payloads', String(told.pid)]);
     expect([out.status, out.stderr]).toEqual([0, '']);
     const [said, json] = lines(out.stdout);
@@ -115,7 +94,7 @@ describe('attach', () => {
   });
 
   test.skipIf(!hasCommand('python3'))('keeps the bytes of connections with --payloads', async () => {
-    const told = await start('python3', '-c', TALK);
+    const told = await start(['python3', '-c', TALK]);
     const scope = newScope();
     expect(scope.run(['attach', '--payloads', String(told.pid)])).toMatchObject({status: 0, stderr: ''});
     expect(await told.ask('talk')).toBe('hello');
@@ -127,7 +106,7 @@ describe('attach', () => {
 
   test('lists processes of the same name when nobody can be asked, and takes all with --all', async () => {
     const {name, path} = ownWorker();
-    const [one, two] = [await start(path), await start(path)];
+    const [one, two] = [await start([path]), await start([path])];
     const scope = newScope();
     const out = scope.run(['attach', name]);
     expect([out.status, out.stderr]).toEqual([1, expect.stringContaining('give a PID, or --all')]);
@@ -141,7 +120,7 @@ describe('attach', () => {
 
   test.skipIf(!hasCommand('script'))('asks a terminal which one is meant', async () => {
     const {name, path} = ownWorker();
-    const told = [await start(path), await start(path)];
+    const told = [await start([path]), await start([path])];
     const scope = newScope();
     const ask = (answer: string) =>
       spawnSync('script', ['-qec', `${launcher} attach ${name}`, '/dev/null'], {
@@ -158,7 +137,7 @@ describe('attach', () => {
   });
 
   test.skipIf(!root)('with a configuration of its own sees a process of another user', async () => {
-    const told = await start(...NOBODY, program('worker'));
+    const told = await start([...NOBODY, program('worker')]);
     const scope = newScope();
     expect(scope.run(['attach', '-v', '6', String(told.pid)])).toMatchObject({status: 0, stderr: ''});
     await told.ask('open /etc/passwd');
@@ -167,7 +146,7 @@ describe('attach', () => {
   });
 
   test('says what is wrong with a configuration, and leaves the process alone', async () => {
-    const told = await start(program('worker'));
+    const told = await start([program('worker')]);
     const scope = newScope();
     const out = scope.run(['attach', '-u', '/no/such/file', String(told.pid)]);
     expect([out.status, out.stderr]).toEqual([expect.any(Number), expect.stringContaining('/no/such/file')]);
@@ -179,7 +158,7 @@ describe('attach', () => {
 
 describe('a process with a seccomp filter', () => {
   test('that is strict is refused, and lives', async () => {
-    const told = await start(program('sealed'), 'strict');
+    const told = await start([program('sealed'), 'strict']);
     expect(newScope().run(['attach', String(told.pid)])).toMatchObject({
       status: 1,
       stderr: expect.stringContaining('strict seccomp'),
@@ -190,7 +169,7 @@ describe('a process with a seccomp filter', () => {
 
   for (const call of ['open', 'mmap'])
     test.skipIf(!root)(`that ends it for ${call} is seen without such a call`, async () => {
-      const told = await start(program('sealed'), call);
+      const told = await start([program('sealed'), call]);
       const scope = newScope();
       for (let round = 0; round < 2; round++) {
         expect(scope.run(['attach', String(told.pid)])).toMatchObject({status: 0, stderr: ''});
@@ -205,7 +184,7 @@ describe('a process with a seccomp filter', () => {
     });
 
   test.skipIf(!root)('that root may not suspend is left alone', async () => {
-    const told = await start(program('sealed'), 'open');
+    const told = await start([program('sealed'), 'open']);
     const out = spawnSync('setpriv', ['--bounding-set=-sys_admin', launcher, 'attach', String(told.pid)], {
       env: newScope().env,
       encoding: 'utf8',
@@ -235,26 +214,26 @@ function refusal(by: string[], pid: number): string {
 
 describe.skipIf(!root)('attach says why it may not, and what to do', () => {
   test('of another user', async () => {
-    const told = await start(program('worker'));
+    const told = await start([program('worker')]);
     expect(refusal(NOBODY, told.pid)).toMatch(/belongs to user 0: run scope as that user or as root/);
   });
 
   test('without the capability', async () => {
-    const told = await start(program('worker'));
+    const told = await start([program('worker')]);
     expect(refusal(['setpriv', '--bounding-set=-sys_ptrace'], told.pid)).toMatch(
       /needs the capability CAP_SYS_PTRACE.*--cap-add SYS_PTRACE/,
     );
   });
 
   test('by a seccomp filter of its own', async () => {
-    const told = await start(program('worker'));
+    const told = await start([program('worker')]);
     expect(refusal([program('sealed'), 'noptrace'], told.pid)).toMatch(
       /a seccomp filter is set for this shell/,
     );
   });
 
   test('of a process that is not dumpable', async () => {
-    const told = await start(...NOBODY, program('sealed'), 'undumpable');
+    const told = await start([...NOBODY, program('sealed'), 'undumpable']);
     expect(refusal(NOBODY, told.pid)).toMatch(/not dumpable.*run scope as root/);
   });
 
@@ -266,7 +245,7 @@ describe.skipIf(!root)('attach says why it may not, and what to do', () => {
   test.skipIf(spawnSync('unshare', ['--user', '--map-root-user', 'true']).status !== 0)(
     'from inside a user namespace',
     async () => {
-      const told = await start(program('worker'));
+      const told = await start([program('worker')]);
       expect(refusal(['unshare', '--user', '--map-root-user'], told.pid)).toMatch(
         /not in our user namespace, nor in one below it/,
       );

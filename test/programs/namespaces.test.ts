@@ -3,28 +3,13 @@
 import {spawnSync} from 'node:child_process';
 import {mkdirSync, readFileSync, rmSync} from 'node:fs';
 import {dirname, join} from 'node:path';
-import {afterEach, describe, expect, test} from 'vitest';
-import {type Ran, Scope, waitFor} from '../helpers/scope.js';
+import {describe, expect, test} from 'vitest';
+import {type Ran, type Scope, waitFor} from '../helpers/scope.js';
 import {AS_ROOT, noContainers} from './container.js';
-import {cleanup, launcher, makeDir, program} from './support.js';
-import {Told} from './told.js';
+import {newScope, start} from './scene.js';
+import {launcher, makeDir, program} from './support.js';
 
 const root = process.getuid!() === 0;
-const running: Told[] = [];
-const scopes: Scope[] = [];
-
-afterEach(async () => {
-  for (const told of running.splice(0)) told.kill();
-  for (const scope of scopes.splice(0)) await scope.close();
-  cleanup();
-});
-
-function newScope(): Scope {
-  const scope = new Scope();
-  scopes.push(scope);
-  return scope;
-}
-
 interface Event {
   proc: string;
   pid: number;
@@ -111,14 +96,8 @@ function inContainer(scope: Scope, words: string[], ownPids: boolean): Ran {
 }
 
 describe.skipIf(!root || noContainers() !== undefined)('scope in a container, with --rootdir', () => {
-  const start = async () => {
-    const told = await Told.start([program('worker')]);
-    running.push(told);
-    return told;
-  };
-
   test('and the host’s pids attaches to, lists, shows, updates and lets go of the host’s processes', async () => {
-    const told = await start();
+    const told = await start([program('worker')]);
     const scope = newScope();
     const inside = (...words: string[]) => inContainer(scope, [...words, '--rootdir', 'HOSTFS'], false);
     expect(inside('attach', String(told.pid))).toMatchObject({status: 0, stderr: ''});
@@ -134,7 +113,7 @@ describe.skipIf(!root || noContainers() !== undefined)('scope in a container, wi
   });
 
   test('and pids of its own lists and shows them, and says why it cannot attach', async () => {
-    const told = await start();
+    const told = await start([program('worker')]);
     const scope = newScope();
     expect(scope.run(['attach', String(told.pid)]).status).toBe(0);
     const inside = (...words: string[]) => inContainer(scope, [...words, '--rootdir', 'HOSTFS'], true);

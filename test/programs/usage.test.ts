@@ -3,34 +3,14 @@
 // an attach. The truth is the kernel's clock of the process, read by the program itself.
 import {copyFileSync} from 'node:fs';
 import {basename, join} from 'node:path';
-import {afterEach, describe, expect, test} from 'vitest';
+import {describe, expect, test} from 'vitest';
 import {NATIVE} from '../../src/base/root.js';
-import {Scope} from '../helpers/scope.js';
-import {canBuild, cleanup, makeDir, program} from './support.js';
-import {Told} from './told.js';
+import type {Scope} from '../helpers/scope.js';
+import {newScope, start} from './scene.js';
+import {canBuild, makeDir, program} from './support.js';
+import type {Told} from './told.js';
 
 const MS = 1000;
-const running: Told[] = [];
-const scopes: Scope[] = [];
-
-afterEach(async () => {
-  for (const told of running.splice(0)) told.kill();
-  for (const scope of scopes.splice(0)) await scope.close();
-  cleanup();
-});
-
-function newScope(): Scope {
-  const scope = new Scope();
-  scopes.push(scope);
-  return scope;
-}
-
-async function start(argv: string[], env: Record<string, string | undefined> = process.env): Promise<Told> {
-  const told = await Told.start(argv, {env});
-  running.push(told);
-  return told;
-}
-
 interface Metric {
   proc: string;
   _value: number;
@@ -53,7 +33,7 @@ describe.each(['glibc', 'static'] as const)('processor time of a %s program', (l
     const burner = program('burner', libc);
     const next = join(makeDir(), 'next');
     copyFileSync(program('burner'), next);
-    const told = await start([NATIVE.launcher, 'run', '--', burner], scope.env);
+    const told = await start([NATIVE.launcher, 'run', '--', burner], {env: scope.env});
     await used(told, 'burn 150');
     const first = await used(told, `exec ${next}`);
     expect(await told.next()).toBe('ready');
