@@ -4,6 +4,8 @@
  * reported, ends are noticed. The session relay and the relay service drive the same pipeline.
  *
  *   ChannelFolder -> batch -> ProcessImage -> its sources -> records -> sink.append ... sink.commit, folder.commit
+ *
+ * Longer than other files: a pass can end in the middle of a batch, and every step has to know where.
  */
 import {existsSync} from 'node:fs';
 import {basename, join} from 'node:path';

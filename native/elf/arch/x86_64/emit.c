@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* x86-64 stubs: moved instructions and calls of the gates. See emit.h for the picture. */
+/*
+ * x86-64 stubs: moved instructions and calls of the gates. See emit.h for the picture. Longer than other files: one
+ * kind of stub after the other, all of the same few instructions.
+ */
 #include <errno.h>
 #include "base/calls.h"
 #include "base/mem.h"
